@@ -1,0 +1,61 @@
+"""One SQS queue: its address, and the attributes that decide how it is read and redriven."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Queue:
+    """The address of a queue: `url` for calls, `arn` (arn:PARTITION:sqs:REGION:ACCOUNT:NAME) for identity."""
+
+    url: str
+    arn: str
+
+    @property
+    def name(self) -> str:
+        """Return the last part of the ARN."""
+        return self.arn.rsplit(":", 1)[-1]
+
+    @property
+    def account(self) -> str:
+        """Return the twelve digits of the owner's account."""
+        return self.arn.split(":")[4]
+
+    @property
+    def region(self) -> str:
+        """Return the region the queue lives in."""
+        return self.arn.split(":")[3]
+
+    @property
+    def is_fifo(self) -> bool:
+        """Tell whether order and deduplication apply; SQS demands this ending of every FIFO queue."""
+        return self.arn.endswith(".fifo")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RedrivePolicy:
+    """Where a source queue's messages go after `max_receive_count` receives."""
+
+    dlq_arn: str
+    max_receive_count: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QueueAttributes:
+    """What SQS says of a queue; the two counts are approximate and settle about a minute after traffic stops."""
+
+    depth: int
+    in_flight: int
+    delayed: int
+    retention_s: int
+    visibility_timeout_s: int
+    redrive_policy: RedrivePolicy | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """A queue whose redrive policy points to a dead-letter queue."""
+
+    queue: Queue
+    max_receive_count: int
