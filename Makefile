@@ -1,0 +1,56 @@
+# Everything that is run here more than once. `make demo` and `make test` need nothing but Python 3.11 to 3.13 and make.
+
+# The first interpreter that is new enough; a version manager's shims may exist and still not run.
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$python && break; done)
+BIN := .venv/bin
+SOURCES := opstool consumer tests
+
+.PHONY: help
+help:
+	@echo 'make demo      the whole story on an embedded AWS, no account needed'
+	@echo 'make test      the tests'
+	@echo 'make check     lint, types, and what the repository promises about itself'
+	@echo 'make template  the template through the real SAM CLI: validate, build, deploy, run, delete'
+	@echo 'make clean     what the other targets have installed'
+
+.PHONY: demo
+demo: .venv/demo.ready
+	@$(BIN)/opstool demo
+
+.PHONY: test
+test: .venv/dev.ready
+	$(BIN)/pytest -n auto --dist worksteal
+
+.PHONY: check
+check: lint types
+
+.PHONY: lint
+lint: .venv/dev.ready
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+
+.PHONY: types
+types: .venv/dev.ready
+	$(BIN)/mypy
+	cd consumer && ../$(BIN)/mypy --strict app.py
+
+include template.mk
+template: .venv/dev.ready
+
+.PHONY: clean
+clean:
+	rm -rf .venv .venv-* .cache .aws-sam build *.egg-info
+
+# What is installed depends on these two files; a marker a set, so that `make demo` does not wait for the test tools.
+.venv/demo.ready: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[local]'
+	@touch $@
+
+.venv/dev.ready: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@ .venv/demo.ready
+
+.venv/bin/python:
+	@test -n '$(PYTHON)' || { echo 'error: Python 3.11, 3.12 or 3.13 is needed' >&2; exit 1; }
+	$(PYTHON) -m venv .venv
