@@ -1,0 +1,1 @@
+"""The tests: a package, so that two test files may have the same name."""
