@@ -1,0 +1,1 @@
+"""Each word and each door on its own."""
