@@ -1,0 +1,49 @@
+"""What one invocation has in its hands of a queue: the right to change it, the leases, and the count of what it saw."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from opstool.lease import Leases
+from opstool.locking import RunLock
+from opstool.queue import Queue
+from opstool.report import Tally
+from opstool.scan import EndOfQueue
+from opstool.toolkit import Toolkit
+
+
+class Hold:
+    """Hold a queue until closed; `exclusive` keeps every other run of this state directory away from it.
+
+    Raises RefusedError when another run has it.
+    """
+
+    def __init__(self, kit: Toolkit, queue: Queue, *, exclusive: bool) -> None:
+        self._lock = RunLock(kit.state_dir, queue.arn) if exclusive else None
+        self.leases = Leases(sqs=kit.sqs, queue=queue, clock=kit.clock, lease_s=kit.lease_s)
+        self.tally = Tally()
+        self.end = EndOfQueue(kit.clock)
+        # One worker on a FIFO queue: AWS hands out a group to one receiver at a time, but not every emulator does,
+        # and order is worth more than speed there.
+        self.workers = 1 if queue.is_fifo else kit.workers
+        self.requests_before = (kit.sqs.requests, kit.sqs.billed_requests)
+
+    def close(self) -> None:
+        """Release what is held, then let others in: in this order the next run finds everything visible."""
+        try:
+            self.leases.close()
+        finally:
+            if self._lock:
+                self._lock.release()
+                self._lock = None
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close, whatever happened."""
+        self.close()
