@@ -1,0 +1,130 @@
+"""The commands that empty a dead-letter queue: redrive and purge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from opstool import purge, redrive
+from opstool.cli.changing import (
+    PANEL,
+    ChangeOptions,
+    NotADlq,
+    Rate,
+    Uncertain,
+    Uncertainty,
+    Yes,
+    carry_out,
+    checked_rate,
+)
+from opstool.cli.confirm import QueueName
+from opstool.cli.confirm import Yes as YesConsent
+from opstool.cli.groups import dlq
+from opstool.cli.invocation import Invocation
+from opstool.cli.options import command
+from opstool.cli.selection import DeadLetterQueueName, Limit, SelectionOptions, refuse_s3
+from opstool.dlq import locate_to_change
+from opstool.errors import UsageError
+
+
+@command(
+    dlq,
+    "redrive",
+    examples=(
+        "opstool dlq redrive orders-dlq --dry-run",
+        "opstool dlq redrive orders-dlq --older-than 2h --limit 10",
+        "opstool dlq redrive orders-dlq --reason TimeoutError --rate 20 --yes --note 'ticket 4711'",
+    ),
+)
+def redrive_messages(  # noqa: PLR0913 - one parameter for each option of the command
+    call: Invocation,
+    *,
+    selection: SelectionOptions,
+    change: ChangeOptions,
+    queue: DeadLetterQueueName = None,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="QUEUE", help="Send to this queue instead of each one's own source.")
+    ] = None,
+    limit: Limit = None,
+    rate: Rate = None,
+    uncertain: Uncertain = Uncertainty.RESEND,
+    yes: Yes = False,
+    not_a_dlq: NotADlq = False,
+) -> int:
+    """Send messages back to their own source queue, each copy confirmed before the original is deleted."""
+    rate = checked_rate(rate)
+    return carry_out(
+        call,
+        lambda: redrive.prepare(
+            call.kit,
+            queue,
+            selection.at(call.now_ms),
+            to=to,
+            limit=limit,
+            not_a_dlq=not_a_dlq,
+            uncertain=uncertain.value,
+            rate=rate,
+        ),
+        change,
+        YesConsent(notices=call.notices, given=yes),
+    )
+
+
+@command(
+    dlq,
+    "purge",
+    examples=(
+        "opstool dlq purge orders-dlq --older-than 7d",
+        "opstool dlq purge orders-dlq --confirm orders-dlq --archive before-purge.jsonl.gz",
+    ),
+)
+def purge_messages(  # noqa: PLR0913 - one parameter for each option of the command
+    call: Invocation,
+    *,
+    selection: SelectionOptions,
+    change: ChangeOptions,
+    queue: DeadLetterQueueName = None,
+    archive: Annotated[
+        Path | None,
+        typer.Option("--archive", metavar="FILE", help="Archive here (default: a file in the state directory)."),
+    ] = None,
+    no_archive: Annotated[bool, typer.Option("--no-archive", help="Keep no copy at all.")] = False,
+    limit: Limit = None,
+    rate: Rate = None,
+    confirm: Annotated[
+        str | None,
+        typer.Option(
+            "--confirm", metavar="NAME", help="The queue's name, instead of typing it.", rich_help_panel=PANEL
+        ),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Not enough to purge: see --confirm.", rich_help_panel=PANEL)
+    ] = False,
+    not_a_dlq: NotADlq = False,
+) -> int:
+    """Archive messages, then delete them; `opstool dlq import` brings an archive back."""
+    del yes  # taken, so that a script may give it to every verb; deleting wants the queue's name
+    if archive and no_archive:
+        raise UsageError("`--archive` and `--no-archive` exclude each other")
+    refuse_s3(archive)
+    rate = checked_rate(rate)
+    consent = QueueName(notices=call.notices, given=confirm)
+    if confirm is not None and not change.dry_run:
+        consent.check_name(locate_to_change(call.kit, queue, not_a_dlq=not_a_dlq).queue.name)
+    return carry_out(
+        call,
+        lambda: purge.prepare(
+            call.kit,
+            queue,
+            selection.at(call.now_ms),
+            archive=archive,
+            no_archive=no_archive,
+            limit=limit,
+            not_a_dlq=not_a_dlq,
+            rate=rate,
+        ),
+        change,
+        consent,
+    )

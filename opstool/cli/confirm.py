@@ -1,0 +1,85 @@
+"""Consent: asked on stderr, given at a terminal or by a flag, and known to be possible before anything is touched."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+from opstool.cli.notices import Notices, is_terminal
+from opstool.cli.screen import safe
+from opstool.errors import RefusedError
+from opstool.plan import Plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Yes:
+    """Consent by `y` at the prompt, or by --yes."""
+
+    notices: Notices
+    given: bool
+
+    def check_possible(self) -> None:
+        """Raise RefusedError when nobody can be asked and no flag answers."""
+        if not self.given:
+            _need_a_terminal("--yes goes on without asking, --dry-run only shows the plan")
+
+    def ask(self, plan: Plan) -> None:
+        """Return when the person agrees; raise RefusedError when not."""
+        if self.given:
+            return
+        self.notices.prompt(f"{plan.verb} as planned? [y/N] ")
+        if _answer(self.notices).lower() not in {"y", "yes"}:
+            raise _declined()
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueName:
+    """Consent by typing the queue's name, or by --confirm NAME; `queue` is the name that is right."""
+
+    notices: Notices
+    given: str | None
+
+    def check_possible(self) -> None:
+        """Raise RefusedError when nobody can be asked and no flag answers."""
+        if self.given is None:
+            _need_a_terminal("--confirm NAME, with the name of the dead-letter queue, goes on without asking")
+
+    def check_name(self, queue: str) -> None:
+        """Raise RefusedError when --confirm names another queue than the one that is meant."""
+        if self.given is not None and self.given != queue:
+            raise RefusedError(
+                f'--confirm names "{safe(self.given)}", but the queue is "{queue}"',
+                code="not_confirmed",
+                hint=f"--confirm {queue}",
+            )
+
+    def ask(self, plan: Plan) -> None:
+        """Return when the person has typed the name; raise RefusedError when not."""
+        self.check_name(plan.queue.name)
+        if self.given is not None:
+            return
+        self.notices.prompt(f"type the name of the queue ({plan.queue.name}) to {plan.verb}: ")
+        if _answer(self.notices) != plan.queue.name:
+            raise _declined()
+
+
+Consent = Yes | QueueName
+
+
+def _need_a_terminal(hint: str) -> None:
+    if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+        raise RefusedError("there is no terminal to confirm on", code="no_terminal", hint=hint)
+
+
+def _answer(notices: Notices) -> str:
+    try:
+        line = sys.stdin.readline()
+    except (OSError, UnicodeDecodeError):
+        line = ""
+    if line.endswith("\n"):
+        notices.answered()
+    return line.strip()
+
+
+def _declined() -> RefusedError:
+    return RefusedError("not confirmed, nothing was changed", code="declined")

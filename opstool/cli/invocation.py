@@ -1,0 +1,147 @@
+"""One command under way: its settings, both sides of its screen, and the toolkit, made when it is first needed."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import typer
+
+from opstool import toolkit
+from opstool.cli.errors import USAGE
+from opstool.cli.globals import Globals
+from opstool.cli.notices import Notices
+from opstool.cli.output import Output, OutputFormat
+from opstool.cli.progress import Progress
+from opstool.cli.signals import Interrupts
+from opstool.errors import InterruptedRunError, NotFoundError, UsageError
+from opstool.session import Connection
+from opstool.toolkit import DEFAULT_LEASE_S, DEFAULT_WORKERS, Toolkit
+
+
+class Connect(Protocol):
+    """What makes the toolkit; toolkit.connect, and in tests one over the in-memory SQS."""
+
+    def __call__(
+        self,
+        connection: Connection | None = None,
+        *,
+        stack_name: str | None = None,
+        state_dir: Path | None = None,
+        lease_s: int = DEFAULT_LEASE_S,
+        workers: int = DEFAULT_WORKERS,
+    ) -> Toolkit:
+        """Return the toolkit of these settings."""
+
+
+@dataclass
+class Frame:
+    """What the parts of one command line share: the doors, and the global options as far as they are read."""
+
+    connect: Connect
+    interrupts: Interrupts
+    options: Globals = field(default_factory=Globals)
+    place: Callable[[], str] | None = None
+
+    @property
+    def program(self) -> str:
+        """Return the program with the options that choose the AWS: the beginning of a command to paste."""
+        return shlex.join(["opstool", *self.options.words])
+
+    def no_command(self, help_text: str, path: str) -> None:
+        """End a command line that names no command: with the help for a person, with an error for a program."""
+        if self.options.output not in (None, OutputFormat.TEXT):
+            raise UsageError("a command is missing", hint=f"{path} --help")
+        typer.echo(help_text, err=True)
+        raise typer.Exit(USAGE)
+
+
+class Invocation:
+    """What a command works with; leaving its `with` lets go of everything."""
+
+    def __init__(self, frame: Frame) -> None:
+        self.frame = frame
+        self.options = frame.options
+        no_color = bool(self.options.no_color)
+        self.notices = Notices(quiet=bool(self.options.quiet), no_color=no_color)
+        self.output = Output(self.options.output or OutputFormat.TEXT, self.notices, no_color=no_color)
+        self.progress = Progress(self.notices)
+
+    @cached_property
+    def state_dir(self) -> Path:
+        """Return the folder of journal, archives and the embedded AWS's address."""
+        return self.options.state_dir or toolkit.default_state_dir()
+
+    @cached_property
+    def kit(self) -> Toolkit:
+        """Return the toolkit: the AWS that the options name."""
+        self.progress.begin("connecting")
+        connection, stack_name = self._connection()
+        kit = self.frame.connect(
+            connection,
+            stack_name=stack_name,
+            state_dir=self.state_dir,
+            lease_s=self.options.lease or DEFAULT_LEASE_S,
+            workers=self.options.workers or DEFAULT_WORKERS,
+        )
+        kit.watch = self.progress.watch
+        self.frame.place = kit.where
+        return kit
+
+    @property
+    def now_ms(self) -> int:
+        """Return SQS's time as far as it is known."""
+        return self.kit.sqs.now_ms()
+
+    @contextmanager
+    def working(self) -> Iterator[Toolkit]:
+        """Give the toolkit for work that the first Ctrl-C is to end in good order."""
+        with self.frame.interrupts.graceful(self.kit, self.notices):
+            yield self.kit
+
+    def _connection(self) -> tuple[Connection, str | None]:
+        given = self.options
+        timeout_s = given.timeout or Connection.timeout_s
+        if not given.local:
+            connection = Connection(
+                profile=given.profile, region=given.region, endpoint_url=given.endpoint_url, timeout_s=timeout_s
+            )
+            return connection, given.stack_name
+        from opstool.local.state import status  # noqa: PLC0415 - only with --local
+
+        running = status(self.state_dir)
+        if running is None:
+            raise NotFoundError("no embedded AWS is running", code="local_not_running", hint="opstool local start")
+        settings = running.settings
+        connection = Connection(
+            region=settings.region,
+            endpoint_url=settings.endpoint_url,
+            timeout_s=timeout_s,
+            access_key_id=settings.access_key_id,
+            secret_access_key=settings.secret_access_key,
+            is_isolated=True,
+        )
+        return connection, given.stack_name or running.stack_name
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Clear the screen's changing line, say what -v asks for, and close the toolkit."""
+        self.notices.end()
+        kit = self.__dict__.get("kit")
+        if kit:
+            kit.close()
+            if self.options.verbose:
+                self.notices.line(f"{kit.sqs.requests} requests to SQS, state in {self.state_dir}")
+        if isinstance(error, KeyboardInterrupt):
+            raise InterruptedRunError("interrupted") from None

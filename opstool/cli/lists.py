@@ -1,0 +1,117 @@
+"""Queues and messages as tables, and a queue as a document."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from opstool.browse import Listing
+from opstool.cli import words
+from opstool.cli.notices import RED, YELLOW
+from opstool.cli.screen import cut, safe, start_of
+from opstool.cli.table import Cell, Column, table
+from opstool.document import iso
+from opstool.message import Message
+from opstool.queues import DlqSummary
+from opstool.reason import Reason
+
+Paint = Callable[[str, str], str]
+
+_DAY_S = 86_400
+_URGENT_S, _SOON_S = _DAY_S, 3 * _DAY_S
+_LONGEST_CELL = 80
+_ONE_LINE_COLUMNS = 130
+"""Ids, times, a source, and enough of reason and body to tell messages apart."""
+NOTHING = "-"
+
+_QUEUE_COLUMNS = (
+    Column(title="NAME", whole=True),
+    Column(title="DEPTH", whole=True, right=True),
+    Column(title="IN FLIGHT", whole=True, right=True),
+    Column(title="RETENTION", whole=True, right=True),
+    Column(title="MOVE TASK", whole=True),
+    Column(title="SOURCES (maxReceiveCount)"),
+)
+_MESSAGE_COLUMNS = (
+    Column(title="ID", whole=True),
+    Column(title="AGE", whole=True, right=True),
+    Column(title="EXPIRES IN", whole=True, right=True),
+    Column(title="RECEIVES", whole=True, right=True),
+    Column(title="SOURCE"),
+    Column(title="REASON"),
+    Column(title="BODY"),
+)
+
+
+def queue_table(found: Sequence[DlqSummary], *, width: int | None, paint: Paint) -> list[str]:
+    """Return the dead-letter queues as lines of text."""
+    return table(_QUEUE_COLUMNS, [_queue_row(each) for each in found], width=width, paint=paint)
+
+
+def _queue_row(found: DlqSummary) -> list[Cell]:
+    sources = ", ".join(f"{each.queue.name} ({each.max_receive_count})" for each in found.sources)
+    texts = [
+        found.queue.name,
+        f"~{found.attributes.depth:,}",
+        f"~{found.attributes.in_flight:,}",
+        words.duration(found.attributes.retention_s),
+        found.move_task or NOTHING,
+        sources,
+    ]
+    return [Cell(text=safe(text)) for text in texts]
+
+
+def queue_document(found: DlqSummary) -> dict[str, Any]:
+    """Return the document of one dead-letter queue."""
+    soonest = found.soonest_expiry_ms
+    return {
+        "version": 1,
+        "type": "queue",
+        "name": found.queue.name,
+        "url": found.queue.url,
+        "arn": found.queue.arn,
+        "depth": found.attributes.depth,
+        "in_flight": found.attributes.in_flight,
+        "retention_s": found.attributes.retention_s,
+        "sources": [{"name": each.queue.name, "max_receive_count": each.max_receive_count} for each in found.sources],
+        "move_task": found.move_task,
+        "soonest_expiry": None if soonest is None else iso(soonest),
+    }
+
+
+def message_table(listing: Listing, now_ms: int, *, width: int | None, paint: Paint) -> list[str]:
+    """Return the messages as lines of text; on a narrow terminal reason and body have a line of their own below."""
+    rows = [_message_row(listing, each, now_ms) for each in listing.messages]
+    if width is None or width >= _ONE_LINE_COLUMNS:
+        return table(_MESSAGE_COLUMNS, rows, width=width, paint=paint)
+    header, *lines = table(_MESSAGE_COLUMNS[:-2], [row[:-2] for row in rows], width=width, paint=paint)
+    below = [[cut(f"  {cell.text}", width) for cell in row[-2:] if cell.text != NOTHING] for row in rows]
+    return [header, *(line for first, rest in zip(lines, below, strict=True) for line in (first, *rest))]
+
+
+def _message_row(listing: Listing, message: Message, now_ms: int) -> list[Cell]:
+    left_s = (listing.expires_at_ms(message) - now_ms) / 1000
+    return [
+        Cell(text=safe(message.message_id)),
+        Cell(text=words.duration((now_ms - message.sent_at_ms) / 1000)),
+        Cell(text=words.until(left_s), style=urgency(left_s)),
+        Cell(text=f"{message.receive_count:,}"),
+        Cell(text=source_name(message)),
+        Cell(text=reason_text(listing.reasons.get(message.message_id))),
+        Cell(text=start_of(message.body, _LONGEST_CELL)),
+    ]
+
+
+def urgency(left_s: float) -> str | None:
+    """Return the colour of a time that is left; the time itself stands beside it."""
+    return RED if left_s < _URGENT_S else YELLOW if left_s < _SOON_S else None
+
+
+def source_name(message: Message) -> str:
+    """Return the name of the queue that the message died in, as far as SQS tells."""
+    return safe(message.source_arn.rsplit(":", 1)[-1]) if message.source_arn else NOTHING
+
+
+def reason_text(reason: Reason | None) -> str:
+    """Return why a message died, on one line."""
+    return start_of(f"{reason.type}: {reason.message}", _LONGEST_CELL) if reason else NOTHING

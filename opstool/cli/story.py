@@ -1,0 +1,164 @@
+"""The story that `opstool demo` tells: real messages die in a real consumer, are looked at, mended and put back.
+
+Every command it prints is the command that it runs, through the same `main` as a person's, on an embedded AWS that
+lives as long as the story. Only the mending in between is done here, because editing an export is an editor's work.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from opstool.errors import NotFoundError, OpstoolError
+from opstool.samconfig import local_parameters
+
+if TYPE_CHECKING:
+    from opstool.local.aws import LocalAws
+
+Main = Callable[[Sequence[str]], int]
+Say = Callable[[str], None]
+
+STACK_NAME = "demo"
+SENT, POISON = 10, 3
+_WAIT_S = 30.0
+_POLL_S = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    """The teller: `main` runs a command, `say` prints a line; everything it writes goes into `folder`."""
+
+    main: Main
+    say: Say
+    folder: Path
+    aws: LocalAws
+
+    def tell(self) -> None:
+        """Tell it from the deployment to the empty queue; raise OpstoolError when a step does not end as it should."""
+        self._send_and_watch()
+        self._look()
+        self._redrive_without_mending()
+        self._mend()
+        self._throw_the_rest_away()
+
+    def _send_and_watch(self) -> None:
+        self._chapter(f"Ten messages are sent to the source queue; the consumer will reject {POISON} of them.")
+        self._run("send-test-batch", "--poison", str(POISON))
+        self._until(
+            lambda: self._depth("ProcessingDLQURL") == POISON and self._depth("ProcessingQueueURL") == 0,
+            f"{POISON} messages in the dead-letter queue",
+        )
+        self._note(f"{SENT - POISON} were consumed; {POISON} failed three times each, and SQS moved them to the DLQ")
+
+    def _look(self) -> None:
+        self._chapter("What is in there, and why?")
+        self._run("dlq", "list")
+
+    def _redrive_without_mending(self) -> None:
+        self._chapter("Put back as they are, they die again: a redrive mends nothing.")
+        self._run("dlq", "redrive", "--yes", "--note", "are they really broken?")
+        self._until(lambda: self._depth("ProcessingDLQURL") == POISON, f"the same {POISON} back in the DLQ")
+        self._note(f"all {POISON} came back, under new ids")
+
+    def _mend(self) -> None:
+        export, mended = self.folder / "dead.jsonl", self.folder / "mended.jsonl"
+        self._chapter("So they are exported, mended, and sent to the queue they died in.")
+        self._run("dlq", "export", "--to-file", str(export))
+        count = mend(export, mended)
+        self._note(f"{count} bodies mended: `poison` becomes `message`")
+        self._run("dlq", "import", str(mended), "--to-source", "--yes")
+        self._until(lambda: self._depth("ProcessingQueueURL") == 0, "the mended messages consumed")
+        if self._depth("ProcessingDLQURL") != POISON:
+            raise OpstoolError("the mended messages died again", code="demo_failed")
+        self._note(f"{count} were consumed; their broken originals still lie in the DLQ")
+
+    def _throw_the_rest_away(self) -> None:
+        self._chapter("The originals are purged into an archive; `opstool dlq import` would bring them back.")
+        name = self.aws.outputs["ProcessingDLQARN"].rsplit(":", 1)[-1]
+        self._run("dlq", "purge", "--confirm", name)
+        left = self._depth("ProcessingDLQURL")
+        self.say("")
+        self.say(
+            f"{SENT} sent: {SENT - POISON} consumed at once, {POISON} mended and consumed. "
+            f"{POISON} originals archived. {left} left in the dead-letter queue."
+        )
+        if left:
+            raise OpstoolError("the dead-letter queue is not empty", code="demo_failed")
+
+    def _run(self, *words: str) -> None:
+        """Print a command and run it."""
+        self.say(f"$ opstool --local {shlex.join(self._shown(word) for word in words)}")
+        status = self.main(["--local", "--stack-name", STACK_NAME, "--state-dir", str(self.folder), *words])
+        if status:
+            raise OpstoolError(f"`opstool {words[0]}` ended with status {status}", code="demo_failed")
+
+    def _shown(self, word: str) -> str:
+        """Return a word as a person would type it: files of the story without their temporary folder."""
+        return Path(word).name if word.startswith(str(self.folder)) else word
+
+    def _chapter(self, title: str) -> None:
+        self.say("")
+        self.say(f"# {title}")
+
+    def _note(self, text: str) -> None:
+        self.say(f"# {text}")
+
+    def _depth(self, output: str) -> int:
+        """Return how many messages a queue holds, visible or not; the emulator's counts are exact."""
+        client = self.aws.settings.client("sqs")
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        answer = client.get_queue_attributes(QueueUrl=self.aws.outputs[output], AttributeNames=names)
+        return sum(int(answer["Attributes"][name]) for name in names)
+
+    def _until(self, holds: Callable[[], bool], what: str) -> None:
+        """Wait for something that the consumer does in its own time; only the story does, so it may sleep."""
+        ends_at = time.monotonic() + _WAIT_S
+        while not holds():
+            if time.monotonic() > ends_at:
+                raise OpstoolError(f"waited {_WAIT_S:.0f} s in vain for {what}", code="demo_failed")
+            time.sleep(_POLL_S)
+
+
+def tell(main: Main, say: Say, *, template: Path | None = None) -> None:
+    """Tell the story on an embedded AWS of its own; raise OpstoolError when it does not end as it should."""
+    from opstool.local import start  # noqa: PLC0415 - the emulator is an extra, and slow to import
+
+    started = time.monotonic()
+    path = template or find_template()
+    with tempfile.TemporaryDirectory(prefix="opstool-demo-") as name:
+        folder = Path(name)
+        say("# An AWS on this machine alone, no account: the stack of template.yaml, its consumer running.")
+        say("# Its function timeout is 5 s, not 30, and RetryPacing is on, so that what is poison dies in seconds.")
+        say("$ opstool local start")
+        parameters = local_parameters(path.parent / "samconfig.toml")
+        with start(path, stack_name=STACK_NAME, parameters=parameters, state_dir=folder) as aws:
+            say(f"stack {aws.stack_name} on {aws.endpoint_url}")
+            Story(main=main, say=say, folder=folder, aws=aws).tell()
+    say(f"The whole story took {time.monotonic() - started:.0f} s.")
+
+
+def find_template() -> Path:
+    """Return template.yaml of this folder, or of the checkout that opstool was installed from."""
+    for folder in (Path.cwd(), Path(__file__).resolve().parents[2]):
+        if (folder / "template.yaml").is_file() and (folder / "consumer").is_dir():
+            return folder / "template.yaml"
+    raise NotFoundError(
+        "there is no template.yaml with a consumer here",
+        code="template_not_found",
+        hint="run the demo in a clone of the repository",
+    )
+
+
+def mend(export: Path, mended: Path) -> int:
+    """Write the exported messages with their bodies mended; return how many there are."""
+    documents = [json.loads(line) for line in export.read_text(encoding="ascii").splitlines()]
+    for document in documents:
+        document["body"] = json.dumps({"message": json.loads(document["body"])["poison"]})
+    mended.write_text("".join(json.dumps(document) + "\n" for document in documents), encoding="ascii")
+    return len(documents)
