@@ -1,0 +1,83 @@
+"""What the documents say can be typed, and what the README shows is what happens."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from opstool.cli.main import main
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = ("README.md", "docs/runbook.md", "docs/embedded-aws.md", "docs/filters.md")
+TRANSCRIPT = re.compile(r"<!-- transcript: demo -->\n```console\n(.*?)```\n<!-- end of transcript -->", re.DOTALL)
+
+# What differs from run to run: ids, names that CloudFormation makes, ports, paths, times, and the spaces around them.
+VARYING = (
+    (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "MESSAGE-ID"),
+    (re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}"), "RUN-ID"),
+    (re.compile(r"demo-ProcessingDLQ-\w+"), "DLQ-NAME"),
+    (re.compile(r"http://127\.0\.0\.1:\d+"), "ENDPOINT"),
+    (re.compile(r"/\S*?/?opstool-demo-\w+"), "FOLDER"),
+    (re.compile(r"\d+ requests?"), "N requests"),
+    (re.compile(r"\b\d+(\.\d+)? s\b"), "N s"),
+    (re.compile(r"(?<=MESSAGE-ID)\s+\d+s(?=\s)"), " AGE"),
+    (re.compile(r"Test message-\d+"), "Test message"),
+    (re.compile(r"[ ]{2,}"), "  "),
+)
+
+
+def _steady(line: str) -> str:
+    for pattern, name in VARYING:
+        line = pattern.sub(name, line)
+    return line.rstrip()
+
+
+def _commands() -> list[str]:
+    """Return every opstool command line that the documents tell people to type."""
+    found = []
+    for name in DOCUMENTS:
+        text = TRANSCRIPT.sub("", (ROOT / name).read_text(encoding="utf-8"))
+        fenced = re.findall(r"^(?:\$ )?(opstool [^\n]*)$", text, re.MULTILINE)
+        quoted = re.findall(r"`(opstool (?:dlq|local|history|resume|send-test-batch|demo|--local)[^`\n]*)`", text)
+        found += [line for line in [*fenced, *quoted] if "$(" not in line]
+    return sorted(set(found))
+
+
+@pytest.mark.parametrize("line", _commands())
+def test_every_command_of_the_documents_exists_with_its_options(line: str) -> None:
+    """Help is asked for at the end of each line: the command and each option before it must be known."""
+    words = shlex.split(line.split(" | ")[0], comments=True)[1:]
+    assert main([*words, "--help"]) == 0
+
+
+def test_the_documents_name_commands_at_all() -> None:
+    """A change of the documents' form must not leave the test above with nothing to do."""
+    assert len(_commands()) > 20
+
+
+def test_the_transcript_of_the_readme_is_what_the_demo_prints() -> None:
+    """The demo is run as a person would run it, and every line of the transcript is compared."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("OPSTOOL_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "opstool", "demo"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    match = TRANSCRIPT.search((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert match is not None
+    shown = [_steady(line) for line in match[1].splitlines()]
+
+    assert done.returncode == 0, done.stdout
+    assert [_steady(line) for line in done.stdout.splitlines()] == shown
