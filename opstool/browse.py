@@ -53,7 +53,7 @@ def list_messages(
     """Return the selected messages, oldest first, with the reasons that the stack's log holds for them."""
     selection = selection or Selection()
     dlq = locate(kit, name)
-    with Hold(kit, dlq.queue, exclusive=False) as hold:
+    with Hold(kit, dlq, exclusive=False) as hold:
         found = survey(kit, hold, dlq, selection, limit=limit, reasons=reasons)
         counts = hold.tally.counts()
         missing = tuple(each for failure in hold.tally.failures() for each in failure.message_ids)

@@ -17,8 +17,8 @@ from opstool.plan import price_usd
 from opstool.reason import Reason
 from opstool.report import Outcome, Report, Status
 from opstool.run import new_run_id
-from opstool.scan import Scan
-from opstool.survey import Survey, most, note_coverage, note_missing_ids, survey
+from opstool.scan import Scan, most
+from opstool.survey import Survey, note_coverage, note_missing_ids, survey
 from opstool.toolkit import Toolkit
 
 Writer = ArchiveWriter | StreamWriter
@@ -50,7 +50,7 @@ def export(
             to, queue_arn=arn, archive_id=run_id, overwrite=overwrite, retention_s=retention_s, reasons=reasons
         )
 
-    with Hold(kit, dlq.queue, exclusive=False) as hold:
+    with Hold(kit, dlq, exclusive=False) as hold:
         error = None
         found = Survey(matched=[])
         try:
@@ -106,7 +106,7 @@ def _stream(
         stop=kit.stop,
         end=hold.end,
         workers=hold.workers,
-        limit=most(selection, limit),
+        limit=most(selection.ids, limit),
     )
     with kit.watch("export", hold.tally, dlq.attributes.depth):
         scan.run()

@@ -5,11 +5,13 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
+from opstool.dlq import DeadLetterQueue
 from opstool.lease import Leases
 from opstool.locking import RunLock
-from opstool.queue import Queue
+from opstool.queue import QueueAttributes
 from opstool.report import Tally
-from opstool.scan import EndOfQueue
+from opstool.scan import EMPTY_RECEIVES_TO_END, EndOfQueue
+from opstool.sqs import MAX_BATCH_ENTRIES
 from opstool.toolkit import Toolkit
 
 
@@ -19,14 +21,15 @@ class Hold:
     Raises RefusedError when another run has it.
     """
 
-    def __init__(self, kit: Toolkit, queue: Queue, *, exclusive: bool) -> None:
+    def __init__(self, kit: Toolkit, dlq: DeadLetterQueue, *, exclusive: bool) -> None:
+        queue = dlq.queue
         self._lock = RunLock(kit.state_dir, queue.arn) if exclusive else None
         self.leases = Leases(sqs=kit.sqs, queue=queue, clock=kit.clock, lease_s=kit.lease_s)
         self.tally = Tally()
         self.end = EndOfQueue(kit.clock)
         # One worker on a FIFO queue: AWS hands out a group to one receiver at a time, but not every emulator does,
         # and order is worth more than speed there.
-        self.workers = 1 if queue.is_fifo else kit.workers
+        self.workers = 1 if queue.is_fifo else min(kit.workers, _useful_workers(dlq.attributes))
         self.requests_before = (kit.sqs.requests, kit.sqs.billed_requests)
 
     def close(self) -> None:
@@ -47,3 +50,9 @@ class Hold:
     ) -> None:
         """Close, whatever happened."""
         self.close()
+
+
+def _useful_workers(attributes: QueueAttributes) -> int:
+    """Return how many workers can find something to do; three end a scan of an empty queue in one long poll."""
+    expected = attributes.depth + attributes.in_flight
+    return max(EMPTY_RECEIVES_TO_END, expected // MAX_BATCH_ENTRIES)

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from opstool.archive import ArchiveWriter
+from opstool.delivery import Uncertain
 from opstool.dlq import DeadLetterQueue, locate_to_change
 from opstool.filters import Selection
 from opstool.hold import Hold
@@ -17,7 +18,7 @@ from opstool.survey import survey
 from opstool.toolkit import Toolkit
 
 
-def prepare(
+def prepare(  # noqa: PLR0913 - one parameter for each choice, all but the first by name
     kit: Toolkit,
     name: str | None = None,
     selection: Selection | None = None,
@@ -26,18 +27,20 @@ def prepare(
     no_archive: bool = False,
     limit: int | None = None,
     not_a_dlq: bool = False,
+    uncertain: Uncertain = "resend",
     rate: float | None = None,
 ) -> Run:
     """Return a run that archives and deletes the selected messages; nothing is changed before its `execute`.
 
-    The archive is a new file in the state directory unless `archive` names one. Raises what redrive.prepare raises.
+    The archive is a new file in the state directory unless `archive` names one. With `uncertain="leave"` a message that
+    an earlier run may have sent stays in the queue. Raises what redrive.prepare raises.
     """
     selection = selection or Selection()
     dlq = locate_to_change(kit, name, not_a_dlq=not_a_dlq)
     run_id = new_run_id(kit.clock)
     path = None if no_archive else (archive or kit.state_dir / "archives" / f"{dlq.queue.name}-{run_id}.jsonl.gz")
     with ExitStack() as undo:
-        hold = undo.enter_context(Hold(kit, dlq.queue, exclusive=True))
+        hold = undo.enter_context(Hold(kit, dlq, exclusive=True))
         found = (
             whole(hold, limit)
             if selection.is_everything
@@ -59,7 +62,12 @@ def prepare(
                 limit=limit,
                 notes=_followed(dlq),
                 irreversible=_irreversible(path),
-                options={"archive": str(path) if path else None, "not_a_dlq": not_a_dlq, "rate": rate},
+                options={
+                    "archive": str(path) if path else None,
+                    "not_a_dlq": not_a_dlq,
+                    "uncertain": uncertain,
+                    "rate": rate,
+                },
             ),
         )
         undo.pop_all()

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from opstool.errors import NotFoundError, ServiceError
+from opstool import browse
+from opstool.errors import AccessError, NotFoundError, OpstoolError, ServiceError
 from opstool.queue import Queue, QueueAttributes, Source
 from opstool.toolkit import Toolkit
 
 _LOOK_UPS_AT_ONCE = 16
 """Concurrent GetQueueAttributes calls: quick for a thousand queues, far from SQS's throttling."""
+_LOOKED_AT = 100
+"""Messages of each queue that are looked at for their expiry."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,28 +28,57 @@ class DlqSummary:
     soonest_expiry_ms: int | None = None
 
 
-def list_dlqs(kit: Toolkit, prefix: str = "") -> list[DlqSummary]:
-    """Return every queue that some redrive policy of this account and region points to, deepest first.
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    """The dead-letter queues, deepest first; `denied` counts queues whose attributes this identity may not read."""
 
-    `prefix` bounds the names of the dead-letter queues. A queue that is deleted meanwhile is left out.
+    queues: tuple[DlqSummary, ...]
+    denied: int = 0
+
+
+def list_dlqs(kit: Toolkit, *, expiry: bool = False) -> Overview:
+    """Return every queue that some redrive policy of this account and region points to.
+
+    With `expiry` messages of each are looked at, which adds 1 to their receive counts. A queue that is deleted
+    meanwhile is left out; raises AccessError when no queue may be read at all.
     """
     with ThreadPoolExecutor(_LOOK_UPS_AT_ONCE, thread_name_prefix="opstool-look-up") as pool:
-        described = dict(each for each in pool.map(lambda url: _describe(kit, url), kit.sqs.queue_urls()) if each)
+        answers = list(pool.map(lambda url: _describe(kit, url), kit.sqs.queue_urls()))
+        denied = [each for each in answers if isinstance(each, AccessError)]
+        described = dict(each for each in answers if isinstance(each, tuple))
+        if denied and not described:
+            raise denied[0]
         sources = _sources(described.items())
-        dlqs = [queue for queue in described if queue.arn in sources and queue.name.startswith(prefix)]
+        dlqs = [queue for queue in described if queue.arn in sources]
         tasks = pool.map(lambda queue: _active_move_task(kit, queue), dlqs)
         found = [
             DlqSummary(queue=queue, attributes=described[queue], sources=tuple(sources[queue.arn]), move_task=task)
             for queue, task in zip(dlqs, tasks, strict=True)
         ]
-    return sorted(found, key=lambda each: (-each.attributes.depth, each.queue.name))
+    found.sort(key=lambda each: (-each.attributes.depth, each.queue.name))
+    if expiry:
+        found = [replace(each, soonest_expiry_ms=_soonest_expiry(kit, each)) for each in found]
+    return Overview(queues=tuple(found), denied=len(denied))
 
 
-def _describe(kit: Toolkit, url: str) -> tuple[Queue, QueueAttributes] | None:
+def _describe(kit: Toolkit, url: str) -> tuple[Queue, QueueAttributes] | AccessError | None:
     try:
         return kit.sqs.describe(url)
     except NotFoundError:
         return None
+    except AccessError as error:
+        return error
+
+
+def _soonest_expiry(kit: Toolkit, found: DlqSummary) -> int | None:
+    """Return when the first of the messages seen expires; None where there are none, or they may not be read."""
+    if not found.attributes.depth:
+        return None
+    try:
+        listing = browse.list_messages(kit, found.queue.arn, limit=_LOOKED_AT, reasons=False)
+    except OpstoolError:
+        return None
+    return min((listing.expires_at_ms(message) for message in listing.messages), default=None)
 
 
 def _sources(described: Iterable[tuple[Queue, QueueAttributes]]) -> dict[str, list[Source]]:

@@ -49,7 +49,7 @@ def prepare(
     dlq = locate_to_change(kit, name, not_a_dlq=not_a_dlq)
     target = _target(kit, dlq, to)
     with ExitStack() as undo:
-        hold = undo.enter_context(Hold(kit, dlq.queue, exclusive=True))
+        hold = undo.enter_context(Hold(kit, dlq, exclusive=True))
         found = (
             whole(hold, limit)
             if selection.is_everything

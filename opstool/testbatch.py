@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from opstool.delivery import Delivery
+from opstool.delivery import Delivery, Uncertain
 from opstool.dlq import DeadLetterQueue
 from opstool.errors import OpstoolError, RefusedError, UsageError
 from opstool.filters import Selection
@@ -64,6 +64,7 @@ class TestBatch:
             throttle=Throttle(plan.options.get("rate"), kit.clock),
             clock=kit.clock,
             stop=kit.stop,
+            uncertain=plan.options["uncertain"],
             sent_ids=self.sent_ids,
         )
         error = None
@@ -116,7 +117,7 @@ class TestBatch:
         kit = self.kit
         selection = Selection(ids=frozenset(self.sent_ids))
         place = DeadLetterQueue(queue=dlq, attributes=kit.sqs.attributes(dlq), sources=())
-        with Hold(kit, dlq, exclusive=False) as hold:
+        with Hold(kit, place, exclusive=False) as hold:
             found = survey(kit, hold, place, selection, limit=None, reasons=False)
             return {lease.message_id for lease in found.matched}
 
@@ -128,6 +129,7 @@ def prepare(
     messages: Sequence[Message],
     attributes: Mapping[str, str] | None = None,
     group_id: str | None = None,
+    uncertain: Uncertain = "resend",
     rate: float | None = None,
 ) -> TestBatch:
     """Return a batch for a source queue (the stack's when none is named); nothing is sent before its `execute`.
@@ -149,7 +151,7 @@ def prepare(
     ]
     if not ready:
         raise UsageError("there is nothing to send", code="nothing_to_send")
-    return TestBatch(kit=kit, plan=_plan(kit, queue, ready, rate), messages=ready)
+    return TestBatch(kit=kit, plan=_plan(kit, queue, ready, {"uncertain": uncertain, "rate": rate}), messages=ready)
 
 
 def made_up(count: int = DEFAULT_COUNT, *, poison: int = 0) -> list[Message]:
@@ -203,7 +205,7 @@ def _from_record(number: int, record: Mapping[str, Any]) -> Message:
         raise UsageError(f"record {number} of the event is not an SQS record", code="invalid_file") from error
 
 
-def _plan(kit: Toolkit, queue: Queue, messages: Sequence[Message], rate: float | None) -> Plan:
+def _plan(kit: Toolkit, queue: Queue, messages: Sequence[Message], options: Mapping[str, Any]) -> Plan:
     run_id = new_run_id(kit.clock)
     requests = -(-len(messages) // 10)
     return Plan(
@@ -219,5 +221,5 @@ def _plan(kit: Toolkit, queue: Queue, messages: Sequence[Message], rate: float |
         requests=requests,
         cost_usd=price_usd(requests, fifo=queue.is_fifo),
         irreversible="what a consumer has taken cannot be taken back",
-        options={"rate": rate},
+        options=options,
     )

@@ -93,6 +93,7 @@ def purge_messages(  # noqa: PLR0913 - one parameter for each option of the comm
     no_archive: Annotated[bool, typer.Option("--no-archive", help="Keep no copy at all.")] = False,
     limit: Limit = None,
     rate: Rate = None,
+    uncertain: Uncertain = Uncertainty.RESEND,
     confirm: Annotated[
         str | None,
         typer.Option(
@@ -123,6 +124,7 @@ def purge_messages(  # noqa: PLR0913 - one parameter for each option of the comm
             no_archive=no_archive,
             limit=limit,
             not_a_dlq=not_a_dlq,
+            uncertain=uncertain.value,
             rate=rate,
         ),
         change,

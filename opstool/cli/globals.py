@@ -13,7 +13,7 @@ from opstool.cli.output import OutputFormat
 
 PANEL = "Global options"
 _MOST_WORKERS = 128
-_SHORTEST_LEASE_S, _LONGEST_LEASE_S = 5, 43_200
+_SHORTEST_LEASE_S, _LONGEST_LEASE_S = 2, 43_200
 
 
 @dataclass(frozen=True, kw_only=True)

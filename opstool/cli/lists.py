@@ -30,8 +30,10 @@ _QUEUE_COLUMNS = (
     Column(title="IN FLIGHT", whole=True, right=True),
     Column(title="RETENTION", whole=True, right=True),
     Column(title="MOVE TASK", whole=True),
+    Column(title="SOONEST EXPIRY", whole=True, right=True),
     Column(title="SOURCES (maxReceiveCount)"),
 )
+_EXPIRY = 5
 _MESSAGE_COLUMNS = (
     Column(title="ID", whole=True),
     Column(title="AGE", whole=True, right=True),
@@ -43,12 +45,16 @@ _MESSAGE_COLUMNS = (
 )
 
 
-def queue_table(found: Sequence[DlqSummary], *, width: int | None, paint: Paint) -> list[str]:
-    """Return the dead-letter queues as lines of text."""
-    return table(_QUEUE_COLUMNS, [_queue_row(each) for each in found], width=width, paint=paint)
+def queue_table(found: Sequence[DlqSummary], now_ms: int, *, width: int | None, paint: Paint) -> list[str]:
+    """Return the dead-letter queues as lines of text; expiry has a column when it was looked for and found."""
+    rows = [_queue_row(each, now_ms) for each in found]
+    shown = [place for place in range(len(_QUEUE_COLUMNS)) if place != _EXPIRY or any(row[place].text for row in rows)]
+    columns = [_QUEUE_COLUMNS[place] for place in shown]
+    return table(columns, [[row[place] for place in shown] for row in rows], width=width, paint=paint)
 
 
-def _queue_row(found: DlqSummary) -> list[Cell]:
+def _queue_row(found: DlqSummary, now_ms: int) -> list[Cell]:
+    left_s = None if found.soonest_expiry_ms is None else (found.soonest_expiry_ms - now_ms) / 1000
     sources = ", ".join(f"{each.queue.name} ({each.max_receive_count})" for each in found.sources)
     texts = [
         found.queue.name,
@@ -56,9 +62,11 @@ def _queue_row(found: DlqSummary) -> list[Cell]:
         f"~{found.attributes.in_flight:,}",
         words.duration(found.attributes.retention_s),
         found.move_task or NOTHING,
+        "" if left_s is None else words.until(left_s),
         sources,
     ]
-    return [Cell(text=safe(text)) for text in texts]
+    styles = {_EXPIRY: None if left_s is None else urgency(left_s)}
+    return [Cell(text=safe(text), style=styles.get(place)) for place, text in enumerate(texts)]
 
 
 def queue_document(found: DlqSummary) -> dict[str, Any]:

@@ -22,10 +22,19 @@ from opstool.document import message_document
 
 
 @command(dlq, "queues", examples=("opstool dlq queues", "opstool dlq queues --region eu-west-1 --output json"))
-def list_queues(call: Invocation) -> int:
+def list_queues(
+    call: Invocation,
+    *,
+    expiry: Annotated[
+        bool, typer.Option("--expiry", help="Look at messages for the soonest expiry; adds 1 to their receive counts.")
+    ] = False,
+) -> int:
     """Show every dead-letter queue of the account and region, the deepest first."""
     call.progress.begin("looking for dead-letter queues")
-    found = queues.list_dlqs(call.kit)
+    overview = queues.list_dlqs(call.kit, expiry=expiry)
+    found = overview.queues
+    if overview.denied:
+        call.notices.note(f"{overview.denied} queues may not be read by this identity, and are left out")
     if not call.output.is_text:
         lines = [queue_document(each) for each in found]
         call.output.listing(
@@ -35,7 +44,7 @@ def list_queues(call: Invocation) -> int:
     if not found:
         call.notices.note(f"there are no dead-letter queues in {call.kit.where()}")
         return DONE
-    for line in queue_table(found, width=call.output.columns, paint=call.output.paint):
+    for line in queue_table(found, call.now_ms, width=call.output.columns, paint=call.output.paint):
         call.output.line(line)
     return DONE
 

@@ -9,7 +9,7 @@ import typer
 
 from opstool import history
 from opstool.cli import words
-from opstool.cli.changing import ChangeOptions, Yes, carry_out
+from opstool.cli.changing import ChangeOptions, Rate, Uncertainty, Yes, carry_out, checked_rate
 from opstool.cli.confirm import Yes as YesConsent
 from opstool.cli.errors import DONE
 from opstool.cli.groups import app
@@ -67,10 +67,28 @@ def show_history(
 
 
 @command(app, "resume", examples=("opstool resume 20250131-093000-a1b2c3",))
-def resume_run(call: Invocation, run: RunId, change: ChangeOptions, yes: Yes = False) -> int:
+def resume_run(
+    call: Invocation,
+    *,
+    run: RunId,
+    change: ChangeOptions,
+    rate: Rate = None,
+    uncertain: Annotated[
+        Uncertainty | None,
+        typer.Option("--uncertain", metavar="resend|leave", help="Instead of what the run began with."),
+    ] = None,
+    yes: Yes = False,
+) -> int:
     """Go on with a run that was interrupted; what it has sent is not sent again."""
     consent = YesConsent(notices=call.notices, given=yes)
-    return carry_out(call, lambda: history.resume(call.kit, run), change, consent, resumed=True)
+    rate = checked_rate(rate)
+    return carry_out(
+        call,
+        lambda: history.resume(call.kit, run, uncertain=uncertain.value if uncertain else None, rate=rate),
+        change,
+        consent,
+        resumed=True,
+    )
 
 
 def _show_run(call: Invocation, found: RunDetails) -> int:

@@ -10,7 +10,7 @@ import typer
 
 from opstool import testbatch
 from opstool.cli import account, words
-from opstool.cli.changing import ChangeOptions, Rate, checked_rate
+from opstool.cli.changing import PANEL, ChangeOptions, Rate, Uncertain, Uncertainty, checked_rate
 from opstool.cli.errors import DONE, PARTIAL, report_status
 from opstool.cli.groups import app
 from opstool.cli.invocation import Invocation
@@ -61,9 +61,15 @@ def send_test_batch(  # noqa: PLR0913 - one parameter for each option of the com
     ] = None,
     group_id: Annotated[str | None, typer.Option("--group-id", metavar="ID", help="Put them into this group.")] = None,
     rate: Rate = None,
+    uncertain: Uncertain = Uncertainty.RESEND,
     wait: Annotated[bool, typer.Option("--wait", help="Follow each until it is consumed or dead.")] = False,
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", "-y", help="Not needed: this is sent without asking.", rich_help_panel=PANEL),
+    ] = False,
 ) -> int:
     """Send test messages to a source queue, some of them such that the consumer rejects them."""
+    del yes  # taken, so that a script may give it to every verb
     messages = _messages(count=count, poison=poison, body=body, file=file)
     with call.working() as kit:
         batch = testbatch.prepare(
@@ -72,6 +78,7 @@ def send_test_batch(  # noqa: PLR0913 - one parameter for each option of the com
             messages=messages,
             attributes=_attributes(attr or ()),
             group_id=group_id,
+            uncertain=uncertain.value,
             rate=checked_rate(rate),
         )
         check_not_stopped(kit)
