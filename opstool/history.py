@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from opstool import importing, purge, redrive
+from opstool.delivery import Uncertain
 from opstool.dlq import locate_to_change
 from opstool.errors import RefusedError
 from opstool.hold import Hold
@@ -37,24 +40,28 @@ def details(kit: Toolkit, run_id: str) -> RunDetails:
     return RunDetails(run=_truthful(kit, record), moves=tuple(kit.journal.moves(record.run_id)))
 
 
-def resume(kit: Toolkit, run_id: str) -> Run | importing.Import:
+def resume(
+    kit: Toolkit, run_id: str, *, uncertain: Uncertain | None = None, rate: float | None = None
+) -> Run | importing.Import:
     """Return an interrupted run, ready to go on under its own id: what it has sent is not sent again.
 
-    Raises NotFoundError, and RefusedError when it is done, still running, or of a kind that cannot be resumed.
+    `uncertain` and `rate` take the place of what the run began with. Raises NotFoundError, and RefusedError when it is
+    done, still running, or of a kind that cannot be resumed.
     """
     record = kit.journal.run(run_id)
     if record.status == Status.DONE:
         raise RefusedError(
             f"run `{record.run_id}` is done", code="run_is_done", hint=f"opstool history {record.run_id}"
         )
+    changed = {name: value for name, value in (("uncertain", uncertain), ("rate", rate)) if value is not None}
     if record.verb == "import":
-        return _resume_import(kit, record)
+        return _resume_import(kit, record, changed)
     if record.verb not in {"redrive", "purge"}:
         raise RefusedError(f"a run of `{record.verb}` cannot be resumed", code="not_resumable")
-    return _resume_transfer(kit, record)
+    return _resume_transfer(kit, record, changed)
 
 
-def _resume_import(kit: Toolkit, record: RunRecord) -> importing.Import:
+def _resume_import(kit: Toolkit, record: RunRecord, changed: Mapping[str, Any]) -> importing.Import:
     file = record.plan["options"].get("file")
     if file is None:
         raise RefusedError(
@@ -62,14 +69,14 @@ def _resume_import(kit: Toolkit, record: RunRecord) -> importing.Import:
             code="not_resumable",
             hint="run the import again: what was sent is skipped",
         )
-    return importing.reopen(kit, Path(file), record.run_id, record.plan["options"])
+    return importing.reopen(kit, Path(file), record.run_id, {**record.plan["options"], **changed})
 
 
-def _resume_transfer(kit: Toolkit, record: RunRecord) -> Run:
+def _resume_transfer(kit: Toolkit, record: RunRecord, changed: Mapping[str, Any]) -> Run:
     plan = Plan.resumed(record.run_id, record.verb, record.plan)
     dlq = locate_to_change(kit, plan.queue.arn, not_a_dlq=bool(plan.options.get("not_a_dlq")))
     with ExitStack() as undo:
-        hold = undo.enter_context(Hold(kit, dlq.queue, exclusive=True))
+        hold = undo.enter_context(Hold(kit, dlq, exclusive=True))
         record = kit.journal.run(record.run_id)  # as it stands now that nobody else can change it
         moves = list(kit.journal.moves(record.run_id))
         undo.pop_all()
@@ -84,6 +91,7 @@ def _resume_transfer(kit: Toolkit, record: RunRecord) -> Run:
         ids=None if plan.ids is None else plan.ids - settled,
         count=max(0, plan.count - sent),
         retention_s=dlq.attributes.retention_s,
+        options={**plan.options, **changed},
         notes=(f"{sent} messages were dealt with before this run was interrupted",),
     )
     return Run(

@@ -27,7 +27,7 @@ from opstool.journal import RunRecord, State
 from opstool.lease import Lease
 from opstool.plan import Plan, price_usd
 from opstool.report import Report, Status, Tally
-from opstool.scan import Scan
+from opstool.scan import Scan, most
 from opstool.sinks import Sink
 from opstool.throttle import Throttle
 from opstool.toolkit import Toolkit
@@ -83,9 +83,8 @@ class Run:
             stop=kit.stop,
             end=self.hold.end,
             workers=self.hold.workers,
-            limit=plan.limit,
-            finished=transfer.finished,
-            owed=lambda: bool(transfer.to_delete),
+            limit=most(None if plan.ids is None else plan.ids | self.settled, plan.limit),
+            owed=lambda: bool(transfer.owed),
             taken=set(self.begun) | set(self.settled),
         )
         try:
@@ -135,7 +134,7 @@ class Run:
             delivery=delivery,
             tally=self.hold.tally,
             end=self.hold.end,
-            to_delete=set(self.begun),
+            owed=set(self.begun),
         )
 
     def _heed_unsettled(self, delivery: Delivery) -> None:
@@ -167,7 +166,8 @@ class Run:
 
     def _report(self, started: float, *, bounded: bool) -> Report:
         counts = self.hold.tally.counts()
-        dealt_with = counts.succeeded + counts.failed + len(self.settled)
+        unseen = sum(self.hold.tally.outcome(each) is None for each in self.begun)
+        dealt_with = counts.succeeded + counts.failed + len(self.settled) + unseen
         limited = self.plan.limit is not None and dealt_with >= self.plan.limit
         left = counts.released > 0 and not limited
         return conclude(

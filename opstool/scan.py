@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from opstool.awserrors import OVER_LIMIT
@@ -32,6 +32,12 @@ _BATCH_WAITS_S = 5.0
 """How long the first message of a batch waits for the batch to fill: well under a lease."""
 _RECEIVE_ERRORS = 10
 """Failed receives in a row for each worker that end a scan: one outage fails every worker at once."""
+
+
+def most(ids: Collection[str] | None, limit: int | None) -> int | None:
+    """Return how many messages can be taken: the limit, or as many as are named; None when there is no bound."""
+    bounds = [bound for bound in (limit, None if ids is None else len(ids)) if bound is not None]
+    return min(bounds, default=None)
 
 
 class EndOfQueue:
@@ -63,10 +69,10 @@ class EndOfQueue:
 class Scan:
     """One scan of a queue. `decide` returns the outcome of a message that is not taken, None for one that is.
 
-    `limit` bounds what is taken, `finished` ends the scan early, `in_flight_limit` what may be held. `taken` are the
-    ids of what was taken, by an earlier execution too: a message that comes again is not counted again, and while some
-    of them are `owed`, the limit does not end the scan. After `run`, `bounded` says that the scan ended at the bound
-    of what may be held: not everything was seen.
+    `limit` bounds what is taken, `in_flight_limit` what may be held. `taken` are the ids of what was taken, by an
+    earlier execution too: a message that comes again is not counted again, and while some of them are `owed`, the
+    limit does not end the scan. After `run`, `bounded` says that the scan ended at the bound of what may be held: not
+    everything was seen.
     """
 
     leases: Leases
@@ -78,7 +84,6 @@ class Scan:
     end: EndOfQueue
     workers: int = 1
     limit: int | None = None
-    finished: Callable[[], bool] = lambda: False
     owed: Callable[[], bool] = lambda: False
     in_flight_limit: int = IN_FLIGHT_LIMIT
     taken: set[str] = field(default_factory=set)
@@ -140,7 +145,7 @@ class Scan:
     def _over(self) -> bool:
         """Tell whether no more is to be received."""
         full = self.limit is not None and len(self.taken) >= self.limit and not self.owed()
-        return full or self.bounded or self.finished() or self.end.reached
+        return full or self.bounded or self.end.reached
 
     def _receive(self) -> tuple[list[Lease], bool]:
         """Receive once; return what is taken, and whether nothing new came."""

@@ -16,7 +16,7 @@ from opstool.message import Message
 from opstool.reason import Reason
 from opstool.reasons import Reasons, reasons_for
 from opstool.report import Outcome
-from opstool.scan import EMPTY_RECEIVES_TO_END, Scan
+from opstool.scan import EMPTY_RECEIVES_TO_END, Scan, most
 from opstool.stack import DLQ_OUTPUT, LOG_GROUP_OUTPUT
 from opstool.toolkit import Toolkit
 
@@ -62,7 +62,7 @@ def survey(
         stop=kit.stop,
         end=hold.end,
         workers=hold.workers,
-        limit=None if by_reason else most(selection, limit),
+        limit=None if by_reason else most(selection.ids, limit),
     )
     with kit.watch("looking", hold.tally, dlq.attributes.depth):
         scan.run()
@@ -77,13 +77,6 @@ def survey(
     note_missing_ids(hold, selection, complete=limit is None or len(matched) < limit)
     note_coverage(hold, dlq, result, bounded=scan.bounded, ended=hold.end.reached)
     return result
-
-
-def most(selection: Selection, limit: int | None) -> int | None:
-    """Return how many messages can match: the limit, or as many as ids are named; None when there is no bound."""
-    if selection.ids is None:
-        return limit
-    return len(selection.ids) if limit is None else min(limit, len(selection.ids))
 
 
 def peek(hold: Hold) -> list[Lease]:

@@ -11,7 +11,7 @@ on this journal then deletes it without sending it again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 
 from opstool.delivery import Delivery
@@ -32,8 +32,8 @@ _DELETE_ROUNDS = 3
 class Transfer:
     """The settling of batches for one plan; thread-safe.
 
-    `to_delete` are messages that were sent, or may have been, and are still in the queue: with them the run is not
-    over. At its beginning they are what an earlier execution left.
+    `owed` are messages that the run has begun with and still has to find again: to delete them, or because their lease
+    was lost. With them it is not over. At its beginning they are what an earlier execution left.
     """
 
     plan: Plan
@@ -41,7 +41,7 @@ class Transfer:
     delivery: Delivery
     tally: Tally
     end: EndOfQueue
-    to_delete: set[str] = field(default_factory=set)
+    owed: set[str] = field(default_factory=set)
     _undeleted: dict[str, int] = field(default_factory=dict)
 
     def decide(self, message: Message) -> Outcome | None:
@@ -61,23 +61,16 @@ class Transfer:
             return message.message_id in self.plan.ids
         return self.plan.sent_before_ms is not None and message.sent_at_ms < self.plan.sent_before_ms - _CLOCKS_AGREE_MS
 
-    def finished(self) -> bool:
-        """Tell whether every message that the plan names has its outcome, and none is still to be deleted."""
-        if self.plan.ids is None:
-            return False
-        counts = self.tally.counts()
-        return counts.succeeded + counts.failed - len(self.to_delete) >= len(self.plan.ids)
-
     def settle(self, batch: Sequence[Lease]) -> None:
         """Carry one batch of up to ten messages through all stages."""
         leases = {lease.message_id: lease for lease in batch}
-        self.to_delete.difference_update(leases)
+        self.owed.difference_update(leases)
 
         def still_ours(messages: Sequence[Message]) -> Sequence[Message]:
             usable = self.leases.usable([leases[message.message_id] for message in messages])
-            if len(usable) < len(messages):
-                self.end.blind_for(self.leases.lease_s)  # they will be received afresh
-            return [lease.content for lease in usable]
+            kept = [lease.content for lease in usable]
+            self._await({each.message_id for each in messages} - {each.message_id for each in kept})
+            return kept
 
         done = self.delivery.deliver(self.plan.origin, [lease.content for lease in batch], still_ours)
         self._delete([leases[message_id] for message_id in done.now | done.before])
@@ -94,19 +87,17 @@ class Transfer:
         gone = [lease.message_id for lease in leases if lease.message_id not in failed]
         self.delivery.journal.settle(self.plan.origin, [key for key in gone if key not in doubtful])
         self.tally.decide(gone, Outcome.SUCCEEDED)
-        if doubtful:
-            self.to_delete |= doubtful
-            self.end.blind_for(self.leases.lease_s)
+        self._await(doubtful)
         for message_id, failure in failed.items():
             self._not_deleted(message_id, failure.code)
-            self._try_later(message_id)
+            self._undeleted[message_id] = self._undeleted.get(message_id, 0) + 1
+        self._await({each for each in failed if self._undeleted[each] < _DELETE_ROUNDS})
 
     def _not_deleted(self, message_id: str, code: str) -> None:
         self.tally.fail(message_id, "not_deleted", f"its copy is confirmed, and it could not be deleted ({code})")
 
-    def _try_later(self, message_id: str) -> None:
-        """Wait for a message that was sent to reappear, so that it can be deleted; give up after some rounds."""
-        self._undeleted[message_id] = self._undeleted.get(message_id, 0) + 1
-        if self._undeleted[message_id] < _DELETE_ROUNDS:
-            self.to_delete.add(message_id)
+    def _await(self, message_ids: Set[str]) -> None:
+        """Wait for messages to reappear, for as long as they may be hidden."""
+        if message_ids:
+            self.owed |= message_ids
             self.end.blind_for(self.leases.lease_s)

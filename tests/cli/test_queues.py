@@ -17,6 +17,7 @@ class Denied(Faults):
         self._names = names
 
     def before(self, operation: str, request: Mapping[str, Any]) -> None:
+        """Refuse what describes one of the queues."""
         if operation == "GetQueueAttributes" and request["QueueUrl"].rsplit("/", 1)[-1] in self._names:
             raise error_for(operation, "AccessDenied", "no identity-based policy allows it", 403)
 

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from opstool.errors import AccessError, ServiceError
+from opstool.fake import EntryFault, FailCalls, Faults, no_answer, throttled
+from opstool.fake.stored import State
+from opstool.lease import Lease, Leases
+from opstool.sqs import Sqs
+from tests.world import World
+
+
+@pytest.fixture
+def leases(world: World) -> Iterator[Leases]:
+    """Hold nothing yet."""
+    held = Leases(sqs=Sqs(world.fake, world.clock), queue=world.dlq, clock=world.clock, lease_s=30)
+    yield held
+    world.fake.faults = Faults()
+    held.close()
+
+
+class OnCall(Faults):
+    """Do something once, just before an operation is carried out."""
+
+    def __init__(self, operation: str, act: Any) -> None:
+        self._operation = operation
+        self._act = act
+
+    def before(self, operation: str, request: Mapping[str, Any]) -> None:
+        """Act, the first time."""
+        if operation == self._operation and self._act:
+            act, self._act = self._act, None
+            act()
+
+
+class RefuseEntries(Faults):
+    """Refuse entries of a batch, one fault after the other; None lets one pass."""
+
+    def __init__(self, operation: str, faults: list[EntryFault | None]) -> None:
+        self._operation = operation
+        self._current = ""
+        self._faults = faults
+
+    def before(self, operation: str, request: Mapping[str, Any]) -> None:
+        """Note what is asked."""
+        self._current = operation
+
+    def entry(self, operation: str, entry: Mapping[str, Any]) -> EntryFault | None:
+        """Take the next fault."""
+        return self._faults.pop(0) if operation == self._operation and self._faults else None
+
+
+def take(world: World, leases: Leases, count: int = 1) -> list[Lease]:
+    """Let messages die, and lease them."""
+    world.send(world.dlq, [f"body {number}" for number in range(count)])
+    held: list[Lease] = []
+    while len(held) < count:
+        held += leases.receive(wait_s=1)
+    return held
+
+
+def test_a_lease_is_kept_alive_for_as_long_as_the_process_lives(world: World, leases: Leases) -> None:
+    """A slow operator at a prompt loses nothing."""
+    held = take(world, leases, 25)
+    world.clock.advance(3_600)
+    assert world.visible(world.dlq) == 0
+    assert leases.usable(held) == held
+
+
+def test_a_machine_that_slept_has_lost_its_leases(world: World, leases: Leases) -> None:
+    """Monotonic time stood still meanwhile; wall time tells. The message can be received afresh."""
+    held = take(world, leases)
+    world.clock.jump_wall(31)
+    assert leases.usable(held) == []
+    assert leases.held == 0
+    assert [lease.message_id for lease in leases.receive(wait_s=1)] == [held[0].message_id]
+
+
+def test_a_lease_that_runs_short_is_extended_before_a_send(world: World, leases: Leases) -> None:
+    """Asked in time, SQS grants it."""
+    held = take(world, leases)
+    world.clock.jump_wall(20)
+    assert leases.usable(held) == held
+    world.clock.jump_wall(20)
+    assert world.visible(world.dlq) == 0
+
+
+def test_two_failed_beats_lose_nothing(world: World, leases: Leases) -> None:
+    """The third comes before the lease ends."""
+    held = take(world, leases)
+    world.fake.faults = FailCalls("ChangeMessageVisibilityBatch", throttled("x"), calls=[1, 2])
+    world.clock.advance(29)
+    world.fake.faults = Faults()
+    world.clock.advance(31)
+    assert leases.usable(held) == held
+    assert world.visible(world.dlq) == 0
+
+
+def test_a_lease_that_could_not_be_extended_is_given_up_in_time(world: World, leases: Leases) -> None:
+    """Its age says so, though no answer ever did."""
+    held = take(world, leases)
+    world.fake.faults = FailCalls("ChangeMessageVisibilityBatch", no_answer("x"))
+    world.clock.advance(31)
+    assert leases.usable(held) == []
+
+
+def test_a_handle_that_has_gone_stale_is_given_up(world: World, leases: Leases) -> None:
+    """SQS says that the message is not in flight any more."""
+    held = take(world, leases)
+    world.ask("ChangeMessageVisibility", world.dlq, ReceiptHandle=held[0].receipt_handle, VisibilityTimeout=0)
+    leases.keep_alive()
+    world.clock.advance(15)
+    assert held[0].lost
+    assert leases.usable(held) == []
+
+
+def test_a_second_delivery_of_a_held_message_only_renews_its_handle(world: World, leases: Leases) -> None:
+    """Two workers never have the same message."""
+    [lease] = take(world, leases)
+    first = lease.receipt_handle
+    world.ask("ChangeMessageVisibility", world.dlq, ReceiptHandle=first, VisibilityTimeout=0)
+    assert leases.receive(wait_s=1) == []
+    assert lease.receipt_handle != first
+    assert leases.delete([lease]) == ({}, set())
+    assert world.bodies(world.dlq) == []
+
+
+def test_a_delete_is_repeated_when_the_handle_was_renewed_meanwhile(world: World, leases: Leases) -> None:
+    """A stale delete of a standard queue "succeeds" and does nothing."""
+    [lease] = take(world, leases)
+
+    def deliver_again() -> None:
+        world.ask("ChangeMessageVisibility", world.dlq, ReceiptHandle=lease.receipt_handle, VisibilityTimeout=0)
+        assert leases.receive(wait_s=0) == []
+
+    world.fake.faults = OnCall("DeleteMessageBatch", deliver_again)
+    assert leases.delete([lease]) == ({}, set())
+    assert world.bodies(world.dlq) == []
+
+
+def test_a_delete_after_the_lease_had_lapsed_is_doubtful(world: World, leases: Leases) -> None:
+    """Somebody else may have received the message, and then the delete did nothing, though SQS said yes."""
+    held = take(world, leases)
+
+    def lapse() -> None:
+        world.clock.jump_wall(31)
+        world.ask("ReceiveMessage", world.dlq)
+
+    world.fake.faults = OnCall("DeleteMessageBatch", lapse)
+    assert leases.delete(held) == ({}, {held[0].message_id})
+    assert len(world.bodies(world.dlq)) == 1
+
+
+def test_a_delete_whose_answer_was_lost_is_repeated(world: World, leases: Leases) -> None:
+    """To delete what is gone is no failure."""
+    held = take(world, leases, 10)
+    world.fake.faults = FailCalls("DeleteMessageBatch", no_answer("x"), phase="after", calls=[1])
+    assert leases.delete(held) == ({}, set())
+    assert world.bodies(world.dlq) == []
+
+
+def test_a_delete_that_failed_for_good_is_told_though_others_were_repeated(world: World, leases: Leases) -> None:
+    """Each message has its own answer."""
+    held = take(world, leases, 3)
+    refusals = [EntryFault(code="ReceiptHandleIsInvalid", sender_fault=True), EntryFault(), None]
+    world.fake.faults = RefuseEntries("DeleteMessageBatch", refusals)
+    failed, _ = leases.delete(held)
+    assert {key: failure.code for key, failure in failed.items()} == {held[0].message_id: "ReceiptHandleIsInvalid"}
+    assert [message.message_id for message in world.stored(world.dlq)] == [held[0].message_id]
+
+
+def test_a_delete_is_given_up_after_three_attempts(world: World, leases: Leases) -> None:
+    """The message reappears when its visibility timeout ends."""
+    held = take(world, leases, 2)
+    world.fake.faults = FailCalls("DeleteMessageBatch", throttled("x"))
+    assert {failure.code for failure in leases.delete(held).failed.values()} == {"throttled"}
+    assert world.fake.requests["DeleteMessageBatch"] == 3
+    world.clock.advance(31)
+    assert world.visible(world.dlq) == 2
+
+
+def test_a_delete_that_is_denied_is_raised(world: World, leases: Leases) -> None:
+    """The next one would be denied too."""
+    held = take(world, leases)
+    world.fake.faults = FailCalls("DeleteMessageBatch", AccessError("no"))
+    with pytest.raises(AccessError):
+        leases.delete(held)
+
+
+def test_closing_shows_everything_again_at_once(world: World, leases: Leases) -> None:
+    """The next engineer does not find an empty queue."""
+    take(world, leases, 95)
+    leases.close()
+    assert world.visible(world.dlq) == 95
+
+
+def test_no_beat_hides_a_message_after_it_was_released(world: World, leases: Leases) -> None:
+    """The heartbeat ends first."""
+    take(world, leases, 3)
+    leases.close()
+    world.clock.advance(300)
+    assert {message.state for message in world.stored(world.dlq)} == {State.VISIBLE}
+
+
+def test_a_release_that_fails_leaves_it_to_the_timeout(world: World, leases: Leases) -> None:
+    """Nothing is lost by it, and nothing is raised: a report must still be made."""
+    take(world, leases, 3)
+    world.fake.faults = FailCalls("ChangeMessageVisibilityBatch", ServiceError("no"))
+    leases.close()
+    world.clock.advance(31)
+    assert world.visible(world.dlq) == 3
+
+
+def test_the_body_of_a_released_message_is_forgotten(world: World, leases: Leases) -> None:
+    """A long scan holds ids and handles only."""
+    [lease] = take(world, leases)
+    lease.forget_body()
+    with pytest.raises(AssertionError):
+        _ = lease.content
+
+
+def test_very_many_messages_get_longer_leases(world: World, leases: Leases) -> None:
+    """A heartbeat is sure to extend a thousand in a second."""
+    leases._held = dict.fromkeys(map(str, range(100_000)))  # type: ignore[assignment]
+    assert leases.lease_s == 100
+    leases._held = {}
+    assert leases.lease_s == 30

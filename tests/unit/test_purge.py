@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from opstool import purge
+from opstool.archive import read_archive
+from opstool.errors import RefusedError
+from opstool.filters import Selection
+from opstool.message import Attribute, Message
+from opstool.report import Status
+from opstool.sqs import Outgoing, Sqs
+from tests.world import World
+
+
+def test_a_purge_archives_and_then_deletes(world: World) -> None:
+    """Into a private file of the state directory, which the report names."""
+    world.die([f"body {number}" for number in range(45)])
+    with purge.prepare(world.kit(), world.dlq.arn) as run:
+        assert not Path(run.plan.target).exists()
+        report = run.execute()
+    assert (report.status, report.counts.succeeded, world.bodies(world.dlq)) == (Status.DONE, 45, [])
+    assert report.archive
+    path = Path(report.archive)
+    assert path.is_relative_to(world.state_dir)
+    assert path.stat().st_mode & 0o077 == 0
+    archived = Counter(record.message.body for record in read_archive(path))
+    assert archived == Counter(f"body {number}" for number in range(45))
+
+
+def test_what_is_archived_is_the_whole_message(world: World, tmp_path: Path) -> None:
+    """Attributes, source, group and trace header: it can be brought back as it was."""
+    [received] = _one_with_everything(world)
+    with purge.prepare(world.kit(), world.dlq.arn, archive=tmp_path / "a.jsonl") as run:
+        run.execute()
+    [record] = read_archive(tmp_path / "a.jsonl")
+    for name in ("message_id", "body", "attributes", "source_arn", "group_id", "trace_header"):
+        assert getattr(record.message, name) == getattr(received, name)
+
+
+def _one_with_everything(world: World) -> list[Message]:
+    sqs = Sqs(world.fake, world.clock)
+    attributes = {"b": Attribute(type="Binary.x", value=b"\x00"), "n": Attribute(type="Number", value="1")}
+    trace = "Root=1-5759e988-bd862e3fe1be46a994272793"
+    message = Message(message_id="x", body="{}\n", attributes=attributes, trace_header=trace)
+    sqs.send_batch(world.source, [Outgoing(message=message, group_id="tenant")])
+    world.reject_all(world.source)
+    received = sqs.receive(world.dlq, visibility_timeout_s=1, wait_s=0)
+    world.clock.advance(2)
+    return [each.message for each in received]
+
+
+def test_without_an_archive_it_deletes(world: World) -> None:
+    """Because that was asked for; the plan says what it means."""
+    world.die(["x"] * 12)
+    with purge.prepare(world.kit(), world.dlq.arn, no_archive=True) as run:
+        assert "kept nowhere" in run.plan.irreversible
+        report = run.execute()
+    assert (report.status, report.counts.succeeded, report.archive) == (Status.DONE, 12, None)
+    assert world.bodies(world.dlq) == []
+
+
+def test_an_archive_that_exists_is_not_written_over(world: World, tmp_path: Path) -> None:
+    """And nothing is deleted."""
+    world.die(["x"] * 3)
+    (tmp_path / "a.jsonl").write_text("precious")
+    with purge.prepare(world.kit(), world.dlq.arn, archive=tmp_path / "a.jsonl") as run, pytest.raises(RefusedError):
+        run.execute()
+    assert (tmp_path / "a.jsonl").read_text() == "precious"
+    assert world.visible(world.dlq) == 3
+
+
+def test_only_what_was_selected_is_purged(world: World) -> None:
+    """The rest is visible again at once."""
+    ids = world.die([f"body {number}" for number in range(30)])
+    with purge.prepare(world.kit(), world.dlq.arn, Selection(ids=frozenset(ids[:7]))) as run:
+        report = run.execute()
+    assert (report.status, report.counts.succeeded) == (Status.DONE, 7)
+    assert world.visible(world.dlq) == 23
+
+
+def test_a_fifo_queue_is_purged_whole(fifo_world: World) -> None:
+    """Group after group, as the ones before are gone."""
+    fifo_world.die([f"a:{number}" for number in range(35)])
+    with purge.prepare(fifo_world.kit(), fifo_world.dlq.arn) as run:
+        report = run.execute()
+    assert (report.status, report.counts.succeeded) == (Status.DONE, 35)
+    assert report.archive
+    archived = [record.message.body for record in read_archive(Path(report.archive))]
+    assert archived == [f"a:{number}" for number in range(35)]

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from opstool.awserrors import error_for
+from opstool.errors import NotFoundError, UsageError
+from opstool.fake import Behaviour, FailCalls, FakeClock, FakeSqs, Faults
+from opstool.message import Attribute, Message
+from opstool.sqs import EntryFailure, Outgoing, Sent, Sqs, split
+from tests.world import World, make_queue, make_world
+
+
+@pytest.fixture
+def sqs(world: World) -> Sqs:
+    """Return the door."""
+    return Sqs(world.fake, world.clock)
+
+
+def outgoing(body: str, **fields: Any) -> Outgoing:
+    """Return an entry."""
+    return Outgoing(message=Message(message_id="m", body=body, **fields))
+
+
+@pytest.mark.parametrize("form", ["name", "url", "arn"])
+def test_a_queue_is_found_by_name_url_and_arn(world: World, sqs: Sqs, form: str) -> None:
+    """All three name the same."""
+    assert sqs.resolve(getattr(world.dlq, form)) == world.dlq
+
+
+@pytest.mark.parametrize(
+    "arn",
+    ["arn:aws:sqs:eu-central-1:123456789012:orders", "arn:aws-cn:sqs:us-east-1:123456789012:orders"],
+    ids=["another region", "another partition"],
+)
+def test_a_queue_of_the_same_name_elsewhere_is_not_taken_for_the_one_that_was_named(sqs: Sqs, arn: str) -> None:
+    """To send to the wrong region's queue is worse than not to send."""
+    with pytest.raises(UsageError, match="is not here"):
+        sqs.resolve(arn)
+
+
+@pytest.mark.parametrize(
+    "arn", ["arn:aws:sns:us-east-1:123456789012:orders", "arn:aws:sqs::123456789012:orders", "arn:x"]
+)
+def test_what_is_no_queues_arn_is_a_usage_error(sqs: Sqs, arn: str) -> None:
+    """Nothing is asked for it."""
+    with pytest.raises(UsageError, match="not the ARN"):
+        sqs.resolve(arn)
+    assert sqs.requests == 0
+
+
+def test_a_queue_that_does_not_exist_is_named(sqs: Sqs) -> None:
+    """With what to do next."""
+    with pytest.raises(NotFoundError, match='queue "nowhere" does not exist') as caught:
+        sqs.resolve("nowhere")
+    assert caught.value.code == "queue_not_found"
+    assert caught.value.hint
+
+
+def test_the_attributes_are_told_in_our_words(world: World, sqs: Sqs) -> None:
+    """Counts, times and the redrive policy."""
+    world.send(world.dlq, ["a", "b"])
+    sqs.receive(world.dlq, visibility_timeout_s=30, wait_s=0)
+    world.send(world.dlq, ["c"])
+    attributes = sqs.attributes(world.dlq)
+    assert (attributes.depth, attributes.in_flight, attributes.retention_s) == (1, 2, 1_209_600)
+    policy = sqs.attributes(world.source).redrive_policy
+    assert policy is not None
+    assert (policy.dlq_arn, policy.max_receive_count) == (world.dlq.arn, 1)
+
+
+def test_every_queue_and_every_source_is_listed(world: World, sqs: Sqs) -> None:
+    """However many pages there are."""
+    for number in range(1_005):
+        make_queue(world.fake, f"more-{number:04}")
+    assert len(list(sqs.queue_urls())) == 1_007
+    other = world.add_queue("payments", dlq=world.dlq)
+    assert {source.queue.arn for source in sqs.sources(world.dlq)} == {world.source.arn, other.arn}
+    assert sqs.sources(world.source) == []
+
+
+def test_the_sources_are_found_where_a_server_cannot_list_them(world: World, sqs: Sqs) -> None:
+    """Some emulators do not know ListDeadLetterSourceQueues: every queue is asked."""
+    unknown = error_for("ListDeadLetterSourceQueues", "InvalidAction", "")
+    world.fake.faults = FailCalls("ListDeadLetterSourceQueues", unknown)
+    assert [source.queue.arn for source in sqs.sources(world.dlq)] == [world.source.arn]
+
+
+def test_a_message_is_received_with_everything_that_is_known_of_it(world: World, sqs: Sqs) -> None:
+    """And can be sent on as it is."""
+    attributes = {"n": Attribute(type="Number.int", value="1"), "b": Attribute(type="Binary", value=b"\xff")}
+    sent = outgoing("body", attributes=attributes, trace_header="Root=1-5759e988-bd862e3fe1be46a994272793")
+    [answer] = sqs.send_batch(world.source, [sent])
+    assert isinstance(answer, Sent)
+    world.reject_all(world.source)
+    [(message, handle)] = sqs.receive(world.dlq, visibility_timeout_s=30, wait_s=0)
+    assert handle
+    assert (message.message_id, message.body, message.attributes) == (answer.new_id, "body", attributes)
+    assert message.source_arn == world.source.arn
+    assert message.sent_at_ms == int(world.clock.wall() * 1000)
+    assert (message.md5_of_body, message.md5_of_attributes) == (answer.md5_of_body, answer.md5_of_attributes)
+    assert message.trace_header == sent.message.trace_header
+
+
+def test_answers_stand_in_the_order_of_the_entries(world: World, sqs: Sqs) -> None:
+    """Whatever order SQS gives them in; one without an answer is None."""
+
+    class Shuffle(Faults):
+        def after(self, operation: str, request: Mapping[str, Any], response: dict[str, Any]) -> dict[str, Any]:
+            failed = [{"Id": "1", "SenderFault": True, "Code": "AWS.SimpleQueueService.X", "Message": "no"}]
+            return {**response, "Successful": response["Successful"][:1:-1], "Failed": failed}
+
+    world.fake.faults = Shuffle()
+    answers = sqs.send_batch(world.source, [outgoing(str(number)) for number in range(4)])
+    assert answers[0] is None
+    assert answers[1] == EntryFailure(code="X", message="no", retryable=False)
+    by_body = {each.body: each.message_id for each in world.stored(world.source)}
+    assert [each.new_id for each in answers[2:] if isinstance(each, Sent)] == [by_body["2"], by_body["3"]]
+
+
+@pytest.mark.parametrize(
+    ("code", "sender_fault", "retryable"),
+    [
+        ("InternalError", False, True),
+        ("InvalidMessageContents", True, False),
+        ("KMS.ThrottlingException", True, True),
+        ("RequestThrottled", True, True),
+        ("OverLimit", True, True),
+    ],
+)
+def test_a_failed_entry_is_tried_again_when_the_service_is_at_fault(
+    world: World, code: str, sender_fault: bool, retryable: bool
+) -> None:
+    """Or when it was only too fast."""
+
+    def call(operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        return {"Failed": [{"Id": "0", "SenderFault": sender_fault, "Code": code, "Message": ""}]}
+
+    [failure] = Sqs(call, world.clock).send_batch(world.source, [outgoing("x")])
+    assert isinstance(failure, EntryFailure)
+    assert failure.retryable is retryable
+
+
+def test_requests_are_counted_and_each_64_kb_is_billed(world: World, sqs: Sqs) -> None:
+    """As SQS's price list has it."""
+    sqs.send_batch(world.source, [outgoing("x" * 65_536), outgoing("y")])
+    assert (sqs.requests, sqs.billed_requests) == (1, 2)
+    sqs.receive(world.source, visibility_timeout_s=30, wait_s=0)
+    assert (sqs.requests, sqs.billed_requests) == (2, 4)
+    sqs.delete_batch(world.source, ["nonsense"])
+    assert (sqs.requests, sqs.billed_requests) == (3, 5)
+
+
+def test_the_time_is_the_services(tmp_path: Any) -> None:
+    """A laptop's clock may be ten minutes slow; SentTimestamps are not."""
+    world = make_world(tmp_path, behaviour=Behaviour(skew_s=600))
+    sqs = Sqs(world.fake, world.clock)
+    sqs.attributes(world.dlq)
+    assert abs(sqs.now_ms() - int((world.clock.wall() + 600) * 1000)) <= 2_000
+
+
+def test_no_active_move_task_is_none(world: World, sqs: Sqs) -> None:
+    """The fake runs none."""
+    assert sqs.active_move_task(world.dlq) is None
+
+
+def test_a_running_move_task_is_told() -> None:
+    """And one that has ended is not."""
+    answers = [{"Status": "COMPLETED"}, {"Status": "RUNNING"}]
+    clock = FakeClock()
+    queue = make_queue(FakeSqs(clock), "q")
+    assert Sqs(lambda *_: {"Results": answers}, clock).active_move_task(queue) == "RUNNING"
+    assert Sqs(lambda *_: {"Results": answers[:1]}, clock).active_move_task(queue) is None
+
+
+@pytest.mark.parametrize(
+    ("sizes", "batches"),
+    [
+        ([1] * 25, [10, 10, 5]),
+        ([1_048_576], [1]),
+        ([1_048_575, 1], [2]),
+        ([1_048_576, 1], [1, 1]),
+        ([400_000] * 5, [2, 2, 1]),
+        ([], []),
+    ],
+    ids=["by count", "one of 1 MiB", "just fits", "just too many", "by bytes", "nothing"],
+)
+def test_messages_are_split_into_batches_that_sqs_takes(sizes: list[int], batches: list[int]) -> None:
+    """Ten entries and 1,048,576 bytes; the order is kept."""
+    messages = [Message(message_id=str(number), body="x" * size) for number, size in enumerate(sizes)]
+    cut = list(split(messages))
+    assert [len(batch) for batch in cut] == batches
+    assert [each for batch in cut for each in batch] == messages
+
+
+def test_attributes_count_against_the_size_of_a_batch() -> None:
+    """Names, types and values; the limit is over everything."""
+    attribute = {"name": Attribute(type="String", value="v" * 100)}
+    messages = [Message(message_id=str(number), body="x" * 524_200, attributes=attribute) for number in range(2)]
+    assert [len(batch) for batch in split(messages)] == [1, 1]
+
+
+def test_a_redrive_policy_is_read_however_its_number_is_written(world: World, sqs: Sqs) -> None:
+    """As a number or as text: both are found in templates."""
+    policy = {"deadLetterTargetArn": world.dlq.arn, "maxReceiveCount": "5"}
+    world.ask("SetQueueAttributes", world.source, Attributes={"RedrivePolicy": json.dumps(policy)})
+    [source] = sqs.sources(world.dlq)
+    assert source.max_receive_count == 5
