@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from opstool.doors.journal import Journal
+from opstool.doors.sqs import Sqs
+from opstool.doors.stack import Stack
+from opstool.doors.toolkit import Toolkit
 from opstool.fake import Behaviour, FakeClock, FakeSqs, Faults
 from opstool.fake.stored import StoredMessage
-from opstool.journal import Journal
-from opstool.queue import Queue
-from opstool.sqs import Sqs
-from opstool.stack import Stack
-from opstool.toolkit import Toolkit
+from opstool.words.queue import Queue
 
 
 class Died(BaseException):

@@ -9,9 +9,9 @@ from opstool.cli import words
 from opstool.cli.errors import DONE, PARTIAL, report_status
 from opstool.cli.invocation import Invocation
 from opstool.cli.screen import safe, start_of
-from opstool.document import expires_at_ms
-from opstool.plan import Plan
-from opstool.report import Failure, Report, Status
+from opstool.words.document import expires_at_ms
+from opstool.words.plan import Plan
+from opstool.words.report import Failure, Report, Status
 
 if TYPE_CHECKING:
     from opstool.cli.changing import Changes

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from opstool import importing
 from opstool.cli import account
 from opstool.cli.changing import ChangeOptions, Rate, Uncertain, Uncertainty, Yes, carry_out, checked_rate
 from opstool.cli.confirm import Yes as YesConsent
@@ -17,9 +16,10 @@ from opstool.cli.groups import dlq
 from opstool.cli.invocation import Invocation
 from opstool.cli.options import command
 from opstool.cli.selection import DeadLetterQueueName, Limit, SelectionOptions, refuse_s3
-from opstool.document import dump
-from opstool.errors import UsageError
-from opstool.export import export
+from opstool.verbs import importing
+from opstool.verbs.export import export
+from opstool.words.document import dump
+from opstool.words.errors import UsageError
 
 
 @command(

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from opstool import purge, redrive
 from opstool.cli.changing import (
     PANEL,
     ChangeOptions,
@@ -25,8 +24,9 @@ from opstool.cli.groups import dlq
 from opstool.cli.invocation import Invocation
 from opstool.cli.options import command
 from opstool.cli.selection import DeadLetterQueueName, Limit, SelectionOptions, refuse_s3
-from opstool.dlq import locate_to_change
-from opstool.errors import UsageError
+from opstool.engine.dlq import locate_to_change
+from opstool.verbs import purge, redrive
+from opstool.words.errors import UsageError
 
 
 @command(

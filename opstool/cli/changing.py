@@ -16,9 +16,9 @@ from opstool.cli.confirm import Consent
 from opstool.cli.globals import OptionGroup
 from opstool.cli.invocation import Invocation
 from opstool.cli.signals import check_not_stopped
-from opstool.errors import UsageError
-from opstool.plan import Plan
-from opstool.report import Report, Tally
+from opstool.words.errors import UsageError
+from opstool.words.plan import Plan
+from opstool.words.report import Report, Tally
 
 PANEL = "Plan and consent"
 

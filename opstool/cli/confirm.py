@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from opstool.cli.notices import Notices, is_terminal
 from opstool.cli.screen import safe
-from opstool.errors import RefusedError
-from opstool.plan import Plan
+from opstool.words.errors import RefusedError
+from opstool.words.plan import Plan
 
 
 @dataclass(frozen=True, kw_only=True)

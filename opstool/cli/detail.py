@@ -6,14 +6,14 @@ import base64
 import shlex
 from collections.abc import Callable, Iterator
 
-from opstool.browse import Listing
 from opstool.cli import words
 from opstool.cli.indent import indented
 from opstool.cli.lists import source_name, urgency
 from opstool.cli.screen import safe
-from opstool.document import iso
-from opstool.message import Attribute, Message
-from opstool.reason import Reason
+from opstool.verbs.browse import Listing
+from opstool.words.document import iso
+from opstool.words.message import Attribute, Message
+from opstool.words.reason import Reason
 
 Paint = Callable[[str, str], str]
 

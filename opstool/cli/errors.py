@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from opstool.cli.screen import safe, safe_lines
-from opstool.errors import (
+from opstool.words.errors import (
     AccessError,
     InterruptedRunError,
     NotFoundError,
@@ -15,7 +15,7 @@ from opstool.errors import (
     StorageError,
     UsageError,
 )
-from opstool.report import Report, Status
+from opstool.words.report import Report, Status
 
 DONE, FAILED, USAGE, PARTIAL, REFUSED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 

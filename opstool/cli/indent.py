@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from opstool.document import parse_json
+from opstool.words.document import parse_json
 
 _PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
 # Deeper levels keep this indentation: a hostile body of a thousand levels would otherwise be a gigabyte of blanks.

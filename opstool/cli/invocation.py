@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,16 +13,16 @@ from typing import Protocol, Self
 
 import typer
 
-from opstool import toolkit
 from opstool.cli.errors import USAGE
 from opstool.cli.globals import Globals
 from opstool.cli.notices import Notices
 from opstool.cli.output import Output, OutputFormat
 from opstool.cli.progress import Progress
 from opstool.cli.signals import Interrupts
-from opstool.errors import InterruptedRunError, NotFoundError, UsageError
-from opstool.session import Connection
-from opstool.toolkit import DEFAULT_LEASE_S, DEFAULT_WORKERS, Toolkit
+from opstool.doors import toolkit
+from opstool.doors.session import Connection
+from opstool.doors.toolkit import DEFAULT_LEASE_S, DEFAULT_WORKERS, Toolkit
+from opstool.words.errors import InterruptedRunError, NotFoundError, UsageError
 
 
 class Connect(Protocol):
@@ -46,6 +46,8 @@ class Frame:
 
     connect: Connect
     interrupts: Interrupts
+    main: Callable[[Sequence[str]], int]
+    """Carries out another command line, as the story does."""
     options: Globals = field(default_factory=Globals)
     place: Callable[[], str] | None = None
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from opstool.browse import Listing
 from opstool.cli import words
 from opstool.cli.notices import RED, YELLOW
 from opstool.cli.screen import cut, safe, start_of
 from opstool.cli.table import Cell, Column, table
-from opstool.document import iso
-from opstool.message import Message
-from opstool.queues import DlqSummary
-from opstool.reason import Reason
+from opstool.verbs.browse import Listing
+from opstool.verbs.queues import DlqSummary
+from opstool.words.document import iso
+from opstool.words.message import Message
+from opstool.words.reason import Reason
 
 Paint = Callable[[str, str], str]
 

@@ -14,8 +14,8 @@ from opstool.cli.groups import app, local
 from opstool.cli.invocation import Invocation
 from opstool.cli.options import command
 from opstool.cli.screen import safe
-from opstool.errors import NotFoundError, OpstoolError, UsageError
-from opstool.samconfig import local_parameters, stack_name_from
+from opstool.doors.samconfig import local_parameters, stack_name_from
+from opstool.words.errors import NotFoundError, OpstoolError, UsageError
 
 if TYPE_CHECKING:
     from opstool.local import LocalAws, LocalStatus
@@ -94,10 +94,9 @@ def stop_local(call: Invocation) -> int:
 def show_demo(call: Invocation) -> int:
     """Watch the whole story in one process, without an AWS account: deploy, send, fail, look, redrive, purge."""
     _check_installed()
-    from opstool.cli.main import main  # noqa: PLC0415 - it imports this module
     from opstool.cli.story import tell  # noqa: PLC0415 - as above
 
-    tell(main, call.output.line)
+    tell(call.frame.main, call.output.line)
     return DONE
 
 

@@ -7,8 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from opstool import browse, queues
-from opstool.browse import DEFAULT_LIMIT, Listing
 from opstool.cli import detail, words
 from opstool.cli.errors import DONE, PARTIAL
 from opstool.cli.groups import dlq
@@ -18,7 +16,9 @@ from opstool.cli.options import command
 from opstool.cli.reports import look_report
 from opstool.cli.screen import safe
 from opstool.cli.selection import DeadLetterQueueName, Limit, SelectionOptions
-from opstool.document import message_document
+from opstool.verbs import browse, queues
+from opstool.verbs.browse import DEFAULT_LIMIT, Listing
+from opstool.words.document import message_document
 
 
 @command(dlq, "queues", examples=("opstool dlq queues", "opstool dlq queues --region eu-west-1 --output json"))

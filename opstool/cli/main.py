@@ -18,7 +18,6 @@ from contextlib import suppress
 import typer
 import typer.main
 
-from opstool import toolkit
 from opstool.cli import archive, change, local, look, runs, testbatch  # noqa: F401 - each adds its commands
 from opstool.cli.errors import error_document, error_text, exit_status, unexpected
 from opstool.cli.groups import app
@@ -27,8 +26,9 @@ from opstool.cli.notices import Notices
 from opstool.cli.output import OUTPUT_UNWRITABLE, let_go_of_stdout, write
 from opstool.cli.screen import safe
 from opstool.cli.signals import Interrupts
-from opstool.document import dump
-from opstool.errors import InterruptedRunError, NotFoundError, OpstoolError, UsageError
+from opstool.doors import toolkit
+from opstool.words.document import dump
+from opstool.words.errors import InterruptedRunError, NotFoundError, OpstoolError, UsageError
 
 _TRACEBACKS_AT = 2
 
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None, *, connect: Connect = toolkit.connec
     """Carry out one command line and return its exit status; `connect` makes the toolkit that it works with."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     with Interrupts() as interrupts:
-        frame = Frame(connect=connect, interrupts=interrupts)
+        frame = Frame(connect=connect, interrupts=interrupts, main=lambda words: main(words, connect=connect))
         try:
             return _carry_out(arguments, frame)
         except KeyboardInterrupt:

@@ -15,8 +15,8 @@ from enum import StrEnum
 from typing import Any
 
 from opstool.cli.notices import Notices, is_terminal, painter
-from opstool.document import dump
-from opstool.errors import StorageError
+from opstool.words.document import dump
+from opstool.words.errors import StorageError
 
 OUTPUT_UNWRITABLE = "output_unwritable"
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from opstool.cli import words
 from opstool.cli.notices import Notices
-from opstool.clock import Clock, SystemClock
-from opstool.report import Tally
+from opstool.doors.clock import Clock, SystemClock
+from opstool.words.report import Tally
 
 _REDRAW_S = 0.2
 _LINE_EVERY_S = 10.0

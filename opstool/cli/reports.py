@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from opstool.browse import Listing
-from opstool.report import Counts, Failure, Report, Status
+from opstool.verbs.browse import Listing
+from opstool.words.report import Counts, Failure, Report, Status
 
 
 def look_report(

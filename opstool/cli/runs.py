@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from opstool import history
 from opstool.cli import words
 from opstool.cli.changing import ChangeOptions, Rate, Uncertainty, Yes, carry_out, checked_rate
 from opstool.cli.confirm import Yes as YesConsent
@@ -18,9 +17,10 @@ from opstool.cli.options import command
 from opstool.cli.reports import look_report
 from opstool.cli.screen import safe
 from opstool.cli.table import Cell, Column, table
-from opstool.document import iso
-from opstool.history import RunDetails
-from opstool.journal import Move, RunRecord
+from opstool.doors.journal import Move, RunRecord
+from opstool.verbs import history
+from opstool.verbs.history import RunDetails
+from opstool.words.document import iso
 
 _RUN_COLUMNS = (
     Column(title="RUN", whole=True),

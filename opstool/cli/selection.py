@@ -10,8 +10,8 @@ from typing import Annotated, ClassVar
 import typer
 
 from opstool.cli.globals import OptionGroup
-from opstool.errors import NotFoundError, StorageError, UsageError
-from opstool.filters import Selection, select
+from opstool.words.errors import NotFoundError, StorageError, UsageError
+from opstool.words.filters import Selection, select
 
 PANEL = "Selection (all that are given must hold)"
 

@@ -16,8 +16,8 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 from opstool.cli.notices import Notices
-from opstool.errors import InterruptedRunError
-from opstool.toolkit import Toolkit
+from opstool.doors.toolkit import Toolkit
+from opstool.words.errors import InterruptedRunError
 
 _FLUSH_S = 0.5
 _INTERRUPTED = 130

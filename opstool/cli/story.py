@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from opstool.errors import NotFoundError, OpstoolError
-from opstool.samconfig import local_parameters
+from opstool.doors.samconfig import local_parameters
+from opstool.words.errors import NotFoundError, OpstoolError
 
 if TYPE_CHECKING:
     from opstool.local.aws import LocalAws

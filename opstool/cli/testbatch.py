@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from opstool import testbatch
 from opstool.cli import account, words
 from opstool.cli.changing import PANEL, ChangeOptions, Rate, Uncertain, Uncertainty, checked_rate
 from opstool.cli.errors import DONE, PARTIAL, report_status
@@ -18,9 +17,10 @@ from opstool.cli.options import command
 from opstool.cli.screen import safe
 from opstool.cli.selection import read_text
 from opstool.cli.signals import check_not_stopped
-from opstool.errors import UsageError
-from opstool.message import Message
-from opstool.testbatch import DEFAULT_COUNT, Fate
+from opstool.verbs import testbatch
+from opstool.verbs.testbatch import DEFAULT_COUNT, Fate
+from opstool.words.errors import UsageError
+from opstool.words.message import Message
 
 _MOST_MESSAGES = 100_000
 

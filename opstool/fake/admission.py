@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from opstool.fake.refusal import RefusalError
-from opstool.message import Attribute
+from opstool.words.message import Attribute
 
 MAX_ATTRIBUTES = 10
 _MAX_NAME = 256

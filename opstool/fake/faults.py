@@ -12,8 +12,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from opstool.awserrors import error_for
-from opstool.errors import OpstoolError, ServiceError
+from opstool.words.awserrors import error_for
+from opstool.words.errors import OpstoolError, ServiceError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from opstool.fake.refusal import RefusalError, in_range, invalid_value
 from opstool.fake.registry import Registry
 from opstool.fake.settings import MAX_BYTES, MAX_DELAY_S, MAX_VISIBILITY_S
 from opstool.fake.stored import StoredMessage
-from opstool.message import Attribute, md5_of_attributes, md5_of_body
+from opstool.words.message import Attribute, md5_of_attributes, md5_of_body
 
 _PURGE_INTERVAL_MS = 60_000
 _NOT_FOR_THIS_TYPE = "The request include parameter that is not valid for this queue type"

@@ -17,7 +17,7 @@ from opstool.fake.behaviour import Behaviour
 from opstool.fake.refusal import RefusalError, invalid_value
 from opstool.fake.settings import MAX_VISIBILITY_S, Settings
 from opstool.fake.stored import State, StoredMessage, read_handle
-from opstool.queue import Queue
+from opstool.words.queue import Queue
 
 Bury = Callable[["StandardQueue", StoredMessage, int], bool]
 """Move a message to the dead-letter queue of this queue; False when there is none that takes it."""

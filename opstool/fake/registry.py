@@ -16,7 +16,7 @@ from opstool.fake.queue import StandardQueue
 from opstool.fake.refusal import RefusalError, in_range, invalid_value
 from opstool.fake.settings import KNOWN, Settings, read
 from opstool.fake.stored import State, StoredMessage
-from opstool.queue import Queue
+from opstool.words.queue import Queue
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}|(?=.{6,80}$)[A-Za-z0-9_-]+\.fifo")
 _DELETED_RECENTLY_MS = 60_000

@@ -13,8 +13,7 @@ from email.utils import formatdate
 from random import Random
 from typing import Any
 
-from opstool.awserrors import error_for
-from opstool.clock import Clock
+from opstool.doors.clock import Clock
 from opstool.fake.behaviour import Behaviour
 from opstool.fake.clock import FakeClock
 from opstool.fake.faults import EntryFault, Faults
@@ -25,6 +24,7 @@ from opstool.fake.refusal import RefusalError
 from opstool.fake.registry import Registry
 from opstool.fake.requests import check_request
 from opstool.fake.stored import shown
+from opstool.words.awserrors import error_for
 
 _Single = Callable[[Mapping[str, Any], int], dict[str, Any]]
 _Batch = Callable[[Mapping[str, Any], Mapping[str, EntryFault], int], dict[str, Any]]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from opstool.fake.refusal import RefusalError, invalid_value
-from opstool.queue import RedrivePolicy
+from opstool.words.queue import RedrivePolicy
 
 MAX_VISIBILITY_S = 43_200
 MAX_DELAY_S = 900

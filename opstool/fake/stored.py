@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any
 
 from opstool.fake.refusal import RefusalError
-from opstool.message import Attribute, md5_of_attributes
+from opstool.words.message import Attribute, md5_of_attributes
 
 SYSTEM_ATTRIBUTES = {
     "AWSTraceHeader",

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from opstool.errors import OpstoolError
 from opstool.local.aws import start
+from opstool.words.errors import OpstoolError
 
 LOG = logging.getLogger("opstool.local")
 

@@ -17,12 +17,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from opstool.clock import Clock, SystemClock
-from opstool.errors import RefusedError
+from opstool.doors.clock import Clock, SystemClock
 from opstool.local import state
 from opstool.local.client import DEFAULT_REGION, ClientSettings
 from opstool.local.server import EmbeddedServer, open_server_count
 from opstool.local.state import LocalStatus
+from opstool.words.errors import RefusedError
 
 if TYPE_CHECKING:
     from opstool.local.deployment import Deployment

@@ -47,7 +47,7 @@ from moto.sqs.models import Queue as MotoQueue
 from moto.sqs.models import SQSBackend, sqs_backends
 from moto.sqs.responses import SQSResponse
 
-from opstool.clock import Clock
+from opstool.doors.clock import Clock
 from opstool.local import emulated_queue
 from opstool.local.client import DEFAULT_REGION, ClientSettings, isolated_session
 from opstool.local.emulated_queue import CorrectQueue

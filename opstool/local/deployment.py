@@ -15,11 +15,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from opstool.errors import OpstoolError, UsageError
 from opstool.local.client import ACCOUNT_ID, ClientSettings
 from opstool.local.function_config import FunctionConfig, function_config
 from opstool.local.mapping_config import MappingConfig, mapping_config
 from opstool.local.template import Code, Translated
+from opstool.words.errors import OpstoolError, UsageError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,10 +16,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from opstool.errors import OpstoolError, RefusedError, StorageError
 from opstool.local import state
 from opstool.local.client import DEFAULT_REGION
 from opstool.local.state import LocalStatus
+from opstool.words.errors import OpstoolError, RefusedError, StorageError
 
 LOG_NAME = "local.log"
 STOP_TIMEOUT_S = 15.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opstool.clock import Clock, SystemClock
+from opstool.doors.clock import Clock, SystemClock
 
 
 class EmulatorTime:

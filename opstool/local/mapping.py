@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from opstool.clock import Clock
+from opstool.doors.clock import Clock
 from opstool.local.batch import MAXIMUM_PAYLOAD_BYTES, judge, record
 from opstool.local.client import ClientSettings
 from opstool.local.function import Answer

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from opstool.errors import UsageError
 from opstool.local.pattern import Patterns
+from opstool.words.errors import UsageError
 
 POLLERS = 5
 """Lambda begins with five concurrent batches; here it also stays there."""

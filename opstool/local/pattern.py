@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from opstool.errors import UsageError
+from opstool.words.errors import UsageError
 
 _NUMERIC = {
     "=": lambda left, right: left == right,

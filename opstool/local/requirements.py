@@ -18,7 +18,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from opstool.errors import OpstoolError, StorageError
+from opstool.words.errors import OpstoolError, StorageError
 
 PIP_TIMEOUT_S = 600
 

@@ -12,9 +12,9 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from opstool.clock import Clock, SystemClock
-from opstool.errors import UsageError
+from opstool.doors.clock import Clock, SystemClock
 from opstool.local.client import DEFAULT_REGION, ClientSettings
+from opstool.words.errors import UsageError
 
 if TYPE_CHECKING:
     from werkzeug.serving import BaseWSGIServer

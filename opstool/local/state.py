@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from opstool.errors import StorageError
 from opstool.local.client import ClientSettings
 from opstool.local.server import ADDRESS, INSTANCE_HEADER, INSTANCE_PATH
+from opstool.words.errors import StorageError
 
 FILE_NAME = "local.json"
 HEALTH_TIMEOUT_S = 5.0

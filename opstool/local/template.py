@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from opstool.errors import NotFoundError, UsageError
 from opstool.local.client import ClientSettings, isolated_session
 from opstool.local.fitting import Fitting
+from opstool.words.errors import NotFoundError, UsageError
 
 SAM_TRANSFORM = "AWS::Serverless-2016-10-31"
 _LOCAL_CODE = {

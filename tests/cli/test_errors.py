@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from opstool import toolkit
 from opstool.cli.main import main
+from opstool.doors import toolkit
 from tests.cli.world import World
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from opstool.cli.errors import EXIT_STATUSES, exit_status, report_status
-from opstool.errors import (
+from opstool.fake import EntryFault, Faults
+from opstool.words.errors import (
     AccessError,
     InterruptedRunError,
     NotFoundError,
@@ -18,8 +19,7 @@ from opstool.errors import (
     StorageError,
     UsageError,
 )
-from opstool.fake import EntryFault, Faults
-from opstool.report import Counts, Report, Status
+from opstool.words.report import Counts, Report, Status
 from tests.cli.world import World
 
 

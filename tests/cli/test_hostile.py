@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from opstool.fake import Faults
-from opstool.message import md5_of_body
+from opstool.words.message import md5_of_body
 from tests.cli.world import Ended, World, a_reason
 
 PLACEHOLDER = "to be replaced"

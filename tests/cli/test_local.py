@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from opstool.errors import RefusedError
 from opstool.local.state import LocalStatus
+from opstool.words.errors import RefusedError
 from tests.cli.world import World
 
 RUNNING = LocalStatus(

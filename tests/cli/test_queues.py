@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from opstool.awserrors import error_for
 from opstool.fake import Faults
+from opstool.words.awserrors import error_for
 from tests.cli.world import World
 
 

@@ -17,7 +17,7 @@ from opstool.cli.progress import Progress, progress_line
 from opstool.cli.screen import cut, safe, safe_lines, start_of, width_of
 from opstool.cli.table import Cell, Column, table
 from opstool.fake import FakeClock
-from opstool.report import Outcome, Tally
+from opstool.words.report import Outcome, Tally
 from tests.cli.world import Terminal
 
 ANY_TEXT = st.text(st.characters(codec=None))

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from opstool.awserrors import error_for
 from opstool.cli.main import main
+from opstool.doors.session import Connection
+from opstool.doors.sqs import Sqs
+from opstool.doors.stack import Stack
+from opstool.doors.toolkit import DEFAULT_LEASE_S, DEFAULT_WORKERS, Toolkit
 from opstool.fake import FakeClock, FakeSqs, Faults
-from opstool.reason import Reason
-from opstool.session import Connection
-from opstool.sqs import Sqs
-from opstool.stack import Stack
-from opstool.toolkit import DEFAULT_LEASE_S, DEFAULT_WORKERS, Toolkit
+from opstool.words.awserrors import error_for
+from opstool.words.reason import Reason
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 LOG_GROUP = "/aws/lambda/orders-consumer"

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from opstool.awserrors import short_code
-from opstool.errors import OpstoolError
+from opstool.doors.session import Connection, Session
+from opstool.doors.sqs import Call
 from opstool.fake import FakeClock, FakeSqs
 from opstool.fake.refusal import RefusalError
 from opstool.local.client import DEFAULT_REGION
 from opstool.local.server import EmbeddedServer
-from opstool.session import Connection, Session
-from opstool.sqs import Call
+from opstool.words.awserrors import short_code
+from opstool.words.errors import OpstoolError
 
 _LONGEST_REAL_WAIT_S = 2.0
 _names = count(1)

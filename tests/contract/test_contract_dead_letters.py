@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from opstool.errors import OpstoolError
+from opstool.words.errors import OpstoolError
 from tests.contract.servers import QueueOnServer, Server, bodies, redrive_policy
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from opstool.clock import SystemClock
-from opstool.errors import NotFoundError
-from opstool.message import Attribute, Message, md5_of_attributes, md5_of_body
-from opstool.queue import Queue, RedrivePolicy
-from opstool.sqs import EntryFailure, Outgoing, Sent, Sqs
+from opstool.doors.clock import SystemClock
+from opstool.doors.sqs import EntryFailure, Outgoing, Sent, Sqs
+from opstool.words.errors import NotFoundError
+from opstool.words.message import Attribute, Message, md5_of_attributes, md5_of_body
+from opstool.words.queue import Queue, RedrivePolicy
 from tests.contract.servers import QueueOnServer, Server
 
 EVERYTHING = Message(

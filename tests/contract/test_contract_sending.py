@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from opstool.message import Attribute, md5_of_attributes, md5_of_body
+from opstool.words.message import Attribute, md5_of_attributes, md5_of_body
 from tests.contract.servers import Server, aws_code, bodies, entries
 
 ATTRIBUTES: dict[str, dict[str, Any]] = {

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from opstool.doors.session import Connection
+from opstool.doors.toolkit import Toolkit, connect
 from opstool.local import LocalAws, start
-from opstool.session import Connection
-from opstool.toolkit import Toolkit, connect
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from opstool.errors import OpstoolError
 from opstool.fake import FakeSqs
 from opstool.fake.refusal import RefusalError
+from opstool.words.errors import OpstoolError
 
 
 class FakeEndpoint:

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from opstool import history
-from opstool.clock import SystemClock
+from opstool.doors.clock import SystemClock
+from opstool.doors.session import Connection
+from opstool.doors.toolkit import Toolkit, connect
 from opstool.fake import FakeSqs, Faults
-from opstool.report import Status
-from opstool.session import Connection
-from opstool.toolkit import Toolkit, connect
+from opstool.verbs import history
+from opstool.words.report import Status
 from tests.functional.fake_endpoint import FakeEndpoint
 from tests.world import World, make_queue
 
@@ -32,9 +32,9 @@ IN_HAND = WORKERS * 10
 REDRIVE = """
 import sys
 from pathlib import Path
-from opstool import redrive
-from opstool.session import Connection
-from opstool.toolkit import connect
+from opstool.verbs import redrive
+from opstool.doors.session import Connection
+from opstool.doors.toolkit import connect
 
 connection = Connection(endpoint_url=sys.argv[1], region="us-east-1", access_key_id="made", secret_access_key="up")
 kit = connect(connection, state_dir=Path(sys.argv[2]), lease_s=int(sys.argv[3]), workers=int(sys.argv[4]))

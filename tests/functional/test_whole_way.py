@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from opstool import browse, export, importing, purge, redrive
-from opstool.report import Status
+from opstool.verbs import browse, export, importing, purge, redrive
+from opstool.words.report import Status
 from tests.functional.conftest import Deployed
 
 POISON = {"poison": "not what the consumer expects"}

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from opstool.errors import OpstoolError, RefusedError, UsageError
 from opstool.local import LocalAws, start, start_detached, state, status, stop
+from opstool.words.errors import OpstoolError, RefusedError, UsageError
 
 TEMPLATE = """
 Transform: AWS::Serverless-2016-10-31

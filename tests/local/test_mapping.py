@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from opstool.clock import SystemClock
-from opstool.errors import UsageError
+from opstool.doors.clock import SystemClock
 from opstool.local.function import Answer
 from opstool.local.mapping import Mapping
 from opstool.local.mapping_config import MappingConfig, mapping_config
 from opstool.local.server import EmbeddedServer
+from opstool.words.errors import UsageError
 
 MakeQueue = Callable[..., str]
 ERROR = Answer(request_id="r", error={"errorType": "ValueError"})

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from opstool.errors import UsageError
 from opstool.local.pattern import Patterns
+from opstool.words.errors import UsageError
 
 
 def passes(pattern: Any, body: str) -> bool:

@@ -13,12 +13,12 @@ from unittest import mock
 
 import pytest
 
-from opstool.errors import OpstoolError
 from opstool.local import requirements
 from opstool.local.function import Function
 from opstool.local.function_config import FunctionConfig
 from opstool.local.requirements import already_here, provide
 from opstool.local.server import EmbeddedServer
+from opstool.words.errors import OpstoolError
 
 MakeCode = Callable[[str], Path]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from opstool.errors import NotFoundError, UsageError
 from opstool.local.client import ClientSettings
 from opstool.local.template import Translated, translate
+from opstool.words.errors import NotFoundError, UsageError
 
 SETTINGS = ClientSettings(endpoint_url="http://127.0.0.1:1", region="eu-west-1")
 FUNCTION = """

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 
 from hypothesis import strategies as st
 
-from opstool.errors import UsageError
-from opstool.message import Attribute, Message
-from opstool.reason import Reason
+from opstool.words.errors import UsageError
+from opstool.words.message import Attribute, Message
+from opstool.words.reason import Reason
 
 QUEUE_ARN = "arn:aws:sqs:eu-west-1:123456789012:orders-dlq"
 SOURCE_ARN = "arn:aws:sqs:eu-west-1:123456789012:orders"

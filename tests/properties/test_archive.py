@@ -10,10 +10,10 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opstool.archive import ArchiveWriter, StreamWriter, read_archive
-from opstool.document import dump, from_document, message_document
-from opstool.errors import OpstoolError
-from opstool.message import Message
+from opstool.doors.archive import ArchiveWriter, StreamWriter, read_archive
+from opstool.words.document import dump, from_document, message_document
+from opstool.words.errors import OpstoolError
+from opstool.words.message import Message
 from tests.properties.strategies import QUEUE_ARN, hostile_bodies, json_bodies, messages, refusal
 
 batches = st.lists(st.lists(messages(), min_size=1, max_size=3), min_size=1, max_size=4)

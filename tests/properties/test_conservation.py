@@ -16,13 +16,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opstool import export, importing, purge, redrive
-from opstool.archive import read_archive
-from opstool.delivery import Uncertain
-from opstool.errors import OpstoolError
+from opstool.doors.archive import read_archive
+from opstool.engine.delivery import Uncertain
 from opstool.fake import Behaviour, EntryFault, Faults, no_answer, no_connection, server_error, throttled
-from opstool.filters import Selection, select
-from opstool.report import Report, Status
+from opstool.verbs import export, importing, purge, redrive
+from opstool.words.errors import OpstoolError
+from opstool.words.filters import Selection, select
+from opstool.words.report import Report, Status
 from tests.world import Accepted, World, make_world
 
 MESSAGE_CALLS = {"ReceiveMessage", "SendMessageBatch", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"}

@@ -6,11 +6,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opstool.document import parse_iso
-from opstool.errors import UsageError
-from opstool.filters import Selection, select
-from opstool.message import Message
-from opstool.reason import Reason
+from opstool.words.document import parse_iso
+from opstool.words.errors import UsageError
+from opstool.words.filters import Selection, select
+from opstool.words.message import Message
+from opstool.words.reason import Reason
 from tests.properties.strategies import hostile_bodies, json_bodies, messages, reasons, refusal, times_ms
 
 RETENTION_S = 345_600

@@ -16,14 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opstool import history, importing, purge, redrive
-from opstool.archive import read_archive
+from opstool.doors.archive import read_archive
+from opstool.doors.journal import Journal, RunRecord
+from opstool.doors.toolkit import Toolkit
+from opstool.engine.run import Run
 from opstool.fake import Faults, no_answer
-from opstool.filters import Selection
-from opstool.journal import Journal, RunRecord
-from opstool.report import Report, Status
-from opstool.run import Run
-from opstool.toolkit import Toolkit
+from opstool.verbs import history, importing, purge, redrive
+from opstool.words.filters import Selection
+from opstool.words.report import Report, Status
 from tests.properties.test_conservation import check_counts, check_order, check_status
 from tests.world import Accepted, Died, World, forget_as_dead, make_world
 

@@ -12,11 +12,11 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from opstool.archive import Archive, ArchiveWriter, Record, StreamWriter, open_archive, read_archive
-from opstool.archiveline import LONGEST_LINE
-from opstool.errors import NotFoundError, OpstoolError, RefusedError, StorageError, UsageError
-from opstool.message import Attribute, Message
-from opstool.reason import Reason
+from opstool.doors.archive import Archive, ArchiveWriter, Record, StreamWriter, open_archive, read_archive
+from opstool.doors.archive.line import LONGEST_LINE
+from opstool.words.errors import NotFoundError, OpstoolError, RefusedError, StorageError, UsageError
+from opstool.words.message import Attribute, Message
+from opstool.words.reason import Reason
 
 ARN = "arn:aws:sqs:eu-west-1:123456789012:orders-dlq"
 NAMES = pytest.mark.parametrize("name", ["dead.jsonl", "dead.jsonl.gz"])

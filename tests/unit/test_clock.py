@@ -3,7 +3,7 @@ from __future__ import annotations
 import threading
 import time
 
-from opstool.clock import SystemClock
+from opstool.doors.clock import SystemClock
 
 
 def test_the_system_clock_tells_the_machines_time() -> None:

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from opstool.delivery import PUT_ATTEMPTS, Delivered, Delivery, OpenBodies
-from opstool.errors import AccessError, StorageError
+from opstool.doors.journal import Journal, State
+from opstool.doors.sqs import Sqs
+from opstool.engine.delivery import PUT_ATTEMPTS, Delivered, Delivery, OpenBodies
+from opstool.engine.sinks import QueueSink
+from opstool.engine.throttle import Throttle
 from opstool.fake import EntryFault, FailCalls, Faults, no_answer, throttled
-from opstool.journal import Journal, State
-from opstool.message import Message
-from opstool.report import Tally
-from opstool.sinks import QueueSink
-from opstool.sqs import Sqs
-from opstool.throttle import Throttle
+from opstool.words.errors import AccessError, StorageError
+from opstool.words.message import Message
+from opstool.words.report import Tally
 from tests.world import Accepted, World
 
 ORIGIN = "arn:aws:sqs:us-east-1:123456789012:orders-dlq"

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from opstool.dlq import locate, locate_to_change
-from opstool.errors import NotFoundError, RefusedError, UsageError
-from opstool.stack import Stack
+from opstool.doors.stack import Stack
+from opstool.engine.dlq import locate, locate_to_change
+from opstool.words.errors import NotFoundError, RefusedError, UsageError
 from tests.world import World, make_queue
 
 

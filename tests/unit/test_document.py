@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from opstool.archiveline import LineWriter
-from opstool.document import (
+from opstool.doors.archive.line import LineWriter
+from opstool.words.document import (
     dump,
     expires_at_ms,
     filter_document,
@@ -18,9 +18,9 @@ from opstool.document import (
     parse_iso,
     reason_document,
 )
-from opstool.errors import UsageError
-from opstool.message import Attribute, Message
-from opstool.reason import Reason
+from opstool.words.errors import UsageError
+from opstool.words.message import Attribute, Message
+from opstool.words.reason import Reason
 
 MESSAGE_KEYS = [
     "version",

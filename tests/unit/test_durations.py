@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from opstool.durations import parse_duration
-from opstool.errors import UsageError
+from opstool.words.durations import parse_duration
+from opstool.words.errors import UsageError
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from opstool.archive import read_archive
-from opstool.errors import RefusedError, StorageError
-from opstool.export import export
+from opstool.doors.archive import read_archive
 from opstool.fake import Behaviour
-from opstool.filters import Selection, select
-from opstool.report import Status
+from opstool.verbs.export import export
+from opstool.words.errors import RefusedError, StorageError
+from opstool.words.filters import Selection, select
+from opstool.words.report import Status
 from tests.world import World, make_world
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from opstool.clock import SystemClock
-from opstool.errors import ServiceError
+from opstool.doors.clock import SystemClock
+from opstool.doors.sqs import Sqs
 from opstool.fake import Behaviour, FakeClock, FakeSqs
-from opstool.sqs import Sqs
+from opstool.words.errors import ServiceError
 
 
 class OneQueue:

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from opstool.errors import OpstoolError, ServiceError
 from opstool.fake import (
     EntryFault,
     FailCalls,
@@ -16,6 +15,7 @@ from opstool.fake import (
     server_error,
     throttled,
 )
+from opstool.words.errors import OpstoolError, ServiceError
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from opstool.document import dump, from_document, message_document, parse_iso
-from opstool.errors import StorageError, UsageError
-from opstool.filters import Selection, parse_ids, select
-from opstool.message import Attribute, Message
-from opstool.reason import Reason
+from opstool.words.document import dump, from_document, message_document, parse_iso
+from opstool.words.errors import StorageError, UsageError
+from opstool.words.filters import Selection, parse_ids, select
+from opstool.words.message import Attribute, Message
+from opstool.words.reason import Reason
 
 NOW_MS = 1_735_689_600_000  # 2025-01-01T00:00:00Z
 HOUR_MS = 3_600_000

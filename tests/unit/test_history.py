@@ -4,13 +4,13 @@ from collections import Counter
 
 import pytest
 
-from opstool import history, redrive
-from opstool.errors import NotFoundError, RefusedError
+from opstool.doors.toolkit import Toolkit
+from opstool.engine.run import Run
 from opstool.fake import Faults
-from opstool.filters import Selection
-from opstool.report import Status
-from opstool.run import Run
-from opstool.toolkit import Toolkit
+from opstool.verbs import history, redrive
+from opstool.words.errors import NotFoundError, RefusedError
+from opstool.words.filters import Selection
+from opstool.words.report import Status
 from tests.world import Died, World, forget_as_dead
 
 

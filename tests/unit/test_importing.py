@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from opstool import history, importing, purge, redrive
-from opstool.errors import AccessError, RefusedError, UsageError
 from opstool.fake import FailCalls, Faults
-from opstool.report import Report, Status
+from opstool.verbs import history, importing, purge, redrive
+from opstool.words.errors import AccessError, RefusedError, UsageError
+from opstool.words.report import Report, Status
 from tests.world import World, make_queue
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from opstool.errors import NotFoundError, StorageError
+from opstool.doors.journal import Claim, Journal, RunRecord, State
 from opstool.fake import FakeClock
-from opstool.journal import Claim, Journal, RunRecord, State
-from opstool.message import Message
+from opstool.words.errors import NotFoundError, StorageError
+from opstool.words.message import Message
 
 ORIGIN = "arn:aws:sqs:eu-west-1:123456789012:orders-dlq"
 TARGET = "arn:aws:sqs:eu-west-1:123456789012:orders"
@@ -202,8 +202,8 @@ def test_the_journal_is_private(tmp_path: Path, journal: Journal) -> None:
 def test_what_a_claim_wrote_outlives_the_process(tmp_path: Path) -> None:
     """Another process sees the intent of one that was killed at once."""
     code = (
-        "import os, sys; from pathlib import Path; from opstool.clock import SystemClock\n"
-        "from opstool.journal import Journal; from opstool.message import Message\n"
+        "import os, sys; from pathlib import Path; from opstool.doors.clock import SystemClock\n"
+        "from opstool.doors.journal import Journal; from opstool.words.message import Message\n"
         f"Journal(Path(sys.argv[1]), SystemClock()).claim('run-1', {ORIGIN!r}, [Message(message_id='m-1', body='b')])\n"
         "os.kill(os.getpid(), 9)"
     )

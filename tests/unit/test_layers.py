@@ -13,33 +13,22 @@ import pytest
 
 import opstool
 
-WORDS, DOORS, ENGINE, VERBS, FACE = range(5)
-LAYERS = {
-    WORDS: """
-        awserrors caret clock document durations errors failureline filters limits matching message plan queue reason
-        reasons report selection times where
-    """,
-    DOORS: """
-        archive archivefile archiveline archivereader archivetail journal locking logs samconfig session sqs stack
-        toolkit
-    """,
-    ENGINE: "delivery dlq hold lease routes run scan sinks survey throttle transfer",
-    VERBS: "browse export history importing purge queues redrive testbatch",
-    FACE: "__main__ cli local",
-}
-"""Each module, or subpackage, and where it stands; it may import its own layer and those below."""
+LAYERS = ("words", "doors", "engine", "verbs", "local", "cli")
+"""The packages from the bottom up; each may import itself and those before it."""
 FAKE = "fake"
-"""In-memory SQS, for tests: it stands on the words, and nothing of opstool stands on it."""
+"""SQS in memory, for tests: it stands on the doors, and nothing of opstool stands on it."""
+ENTRY = "__main__"
+"""`python -m opstool`: it stands on the face."""
 
 ALLOWED = {
-    "boto3": {"session", "local"},
-    "botocore": {"session", "local"},
+    "boto3": {"doors", "local"},
+    "botocore": {"doors", "local"},
     "flask": {"local"},
     "moto": {"local"},
     "packaging": {"local"},
     "rich": {"cli"},
     "samtranslator": {"local"},
-    "sqlite3": {"journal"},
+    "sqlite3": {"doors"},
     "typer": {"cli"},
     "werkzeug": {"local"},
 }
@@ -48,11 +37,11 @@ INPUT_OUTPUT = {"http", "os", "shutil", "socket", "subprocess", "tempfile", "url
 """What a module that is pure has no use for."""
 
 PACKAGE = Path(opstool.__file__).parent
-LAYER_OF = {name: layer for layer, names in LAYERS.items() for name in names.split()}
+RANK = {name: rank for rank, name in enumerate(LAYERS)} | {FAKE: LAYERS.index("doors"), ENTRY: len(LAYERS)}
 
 
 def places() -> Iterator[tuple[str, Path]]:
-    """Yield every source file with the name under which the table knows it."""
+    """Yield every source file with the package that it belongs to."""
     for path in sorted(PACKAGE.rglob("*.py")):
         place = path.relative_to(PACKAGE).with_suffix("").parts[0]
         if place != "__init__":
@@ -76,8 +65,14 @@ def imports(path: Path, *, for_types: bool = True) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are absolute"
             module = node.module or ""
-            names |= {f"{module}.{alias.name}" for alias in node.names} if module == "opstool" else {module}
+            names |= {_imported(module, alias.name) for alias in node.names}
     return names
+
+
+def _imported(module: str, name: str) -> str:
+    """Return the module that `from module import name` loads: the submodule of that name, where there is one."""
+    path = PACKAGE.parent.joinpath(*module.split("."), name)
+    return f"{module}.{name}" if path.is_dir() or path.with_suffix(".py").is_file() else module
 
 
 def own_imports(path: Path, *, for_types: bool = True) -> set[str]:
@@ -90,8 +85,8 @@ FILES = [pytest.param(place, path, id=str(path.relative_to(PACKAGE))) for place,
 
 
 def test_every_module_has_its_place() -> None:
-    """And every place its module: the table is the architecture."""
-    assert {place for place, _ in places()} == {*LAYER_OF, FAKE}
+    """Nothing stands beside the layers."""
+    assert {place for place, _ in places()} == {*LAYERS, FAKE, ENTRY}
 
 
 @pytest.mark.parametrize(("place", "path"), FILES)
@@ -99,8 +94,7 @@ def test_imports_point_one_way(place: str, path: Path) -> None:
     """To the same layer or a lower one; to the fake from nowhere."""
     wanted = own_imports(path) - {place}
     assert FAKE not in wanted
-    own = WORDS if place == FAKE else LAYER_OF[place]
-    assert {name for name in wanted if LAYER_OF[name] > own} == set()
+    assert {name for name in wanted if RANK[name] > RANK[place]} == set()
 
 
 @pytest.mark.parametrize(("place", "path"), FILES)
@@ -114,7 +108,7 @@ def test_others_packages_are_imported_by_those_who_may(place: str, path: Path) -
 
 @pytest.mark.parametrize(
     ("place", "path"),
-    [each for each in FILES if LAYER_OF.get(str(each.values[0])) == WORDS and each.values[0] != "clock"],
+    [each for each in FILES if each.values[0] == "words"],
 )
 def test_words_are_pure(place: str, path: Path) -> None:
     """No file, no socket, no process."""
@@ -123,10 +117,13 @@ def test_words_are_pure(place: str, path: Path) -> None:
 
 def test_no_two_modules_import_each_other() -> None:
     """Not even within a layer; what only a type checker reads does not count."""
-    graph: dict[str, set[str]] = {}
-    for place, path in places():
-        graph.setdefault(place, set()).update(own_imports(path, for_types=False) - {place})
-    list(TopologicalSorter(graph).static_order())
+    graph = {_module(path): imports(path, for_types=False) for _, path in places()}
+    list(TopologicalSorter({name: wanted & set(graph) - {name} for name, wanted in graph.items()}).static_order())
+
+
+def _module(path: Path) -> str:
+    """Return the full name of the module in a file."""
+    return ".".join(("opstool", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
 
 
 def loaded_by(module: str) -> set[str]:
@@ -136,7 +133,7 @@ def loaded_by(module: str) -> set[str]:
     return {name.split(".")[0] for name in done.stdout.split()} & set(ALLOWED)
 
 
-@pytest.mark.parametrize("module", ["opstool.history", "opstool.cli.main", "opstool.local", "opstool.fake"])
+@pytest.mark.parametrize("module", ["opstool.verbs.history", "opstool.cli.main", "opstool.local", "opstool.fake"])
 def test_what_is_slow_to_import_is_imported_when_it_is_used(module: str) -> None:
     """A help text must not wait for boto3, nor for the embedded AWS."""
     assert loaded_by(module) & {"boto3", "botocore", "moto", "samtranslator", "flask", "werkzeug"} == set()

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from opstool.errors import AccessError, ServiceError
+from opstool.doors.sqs import Sqs
+from opstool.engine.lease import Lease, Leases
 from opstool.fake import EntryFault, FailCalls, Faults, no_answer, throttled
 from opstool.fake.stored import State
-from opstool.lease import Lease, Leases
-from opstool.sqs import Sqs
+from opstool.words.errors import AccessError, ServiceError
 from tests.world import World
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from opstool.errors import RefusedError, StorageError
-from opstool.locking import RunLock
+from opstool.doors.locking import RunLock
+from opstool.words.errors import RefusedError, StorageError
 
 HOLD = (
-    "import sys, time; from pathlib import Path; from opstool.locking import RunLock\n"
+    "import sys, time; from pathlib import Path; from opstool.doors.locking import RunLock\n"
     "RunLock(Path(sys.argv[1]), 'queue'); print('held', flush=True); time.sleep(60)"
 )
 
@@ -53,6 +53,6 @@ def test_a_file_system_without_locks_is_not_taken_for_another_run(
     def no_locks(_: int) -> None:
         raise OSError(37, "No locks available")
 
-    monkeypatch.setattr("opstool.locking._take", no_locks)
+    monkeypatch.setattr("opstool.doors.locking._take", no_locks)
     with pytest.raises(StorageError, match="cannot lock files"):
         RunLock(tmp_path, "queue")

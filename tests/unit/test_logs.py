@@ -11,13 +11,13 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from opstool.errors import AccessError, NotFoundError, ServiceError
-from opstool.failureline import parse_failure_line
-from opstool.logs import Logs
-from opstool.message import Message
-from opstool.reason import Reason
-from opstool.reasons import Reasons, reasons_for
-from opstool.session import Connection, Session
+from opstool.doors.logs import Logs
+from opstool.doors.session import Connection, Session
+from opstool.engine.reasons import Reasons, reasons_for
+from opstool.words.errors import AccessError, NotFoundError, ServiceError
+from opstool.words.failureline import parse_failure_line
+from opstool.words.message import Message
+from opstool.words.reason import Reason
 
 GROUP = "/aws/lambda/orders-consumer"
 LINE = {

@@ -6,7 +6,7 @@ import struct
 import pytest
 from moto.sqs.models import Message as MotoMessage
 
-from opstool.message import Attribute, Message, md5_of_attributes, md5_of_body
+from opstool.words.message import Attribute, Message, md5_of_attributes, md5_of_body
 
 ATTRIBUTES = {
     "zeta": Attribute(type="String", value="grüße \N{GRINNING FACE}"),

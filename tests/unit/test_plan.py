@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from opstool.filters import select
-from opstool.message import Message
-from opstool.plan import Plan, price_usd, requests_to_move
-from opstool.queue import Queue
+from opstool.words.filters import select
+from opstool.words.message import Message
+from opstool.words.plan import Plan, price_usd, requests_to_move
+from opstool.words.queue import Queue
 
 QUEUE = Queue(url="http://127.0.0.1/1/orders-dlq", arn="arn:aws:sqs:eu-west-1:123456789012:orders-dlq")
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from opstool import purge
-from opstool.archive import read_archive
-from opstool.errors import RefusedError
-from opstool.filters import Selection
-from opstool.message import Attribute, Message
-from opstool.report import Status
-from opstool.sqs import Outgoing, Sqs
+from opstool.doors.archive import read_archive
+from opstool.doors.sqs import Outgoing, Sqs
+from opstool.verbs import purge
+from opstool.words.errors import RefusedError
+from opstool.words.filters import Selection
+from opstool.words.message import Attribute, Message
+from opstool.words.report import Status
 from tests.world import World
 
 

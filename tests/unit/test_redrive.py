@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from opstool import history, purge, redrive
-from opstool.archive import read_archive
-from opstool.errors import AccessError, InterruptedRunError, RefusedError, StorageError
+from opstool.doors.archive import read_archive
+from opstool.doors.journal import State
 from opstool.fake import Behaviour, FailCalls, Faults, no_answer
-from opstool.filters import Selection, select
-from opstool.journal import State
-from opstool.report import Report, Status
+from opstool.verbs import history, purge, redrive
+from opstool.words.errors import AccessError, InterruptedRunError, RefusedError, StorageError
+from opstool.words.filters import Selection, select
+from opstool.words.report import Report, Status
 from tests.world import Accepted, World, make_queue, make_world
 
 
@@ -439,7 +439,7 @@ def test_a_full_disk_is_survived_by_the_archive_of_a_purge(world: World, monkeyp
             raise OSError(28, "No space left on device")
         durably(descriptor, data)
 
-    from opstool import archive as archives  # noqa: PLC0415 - what is patched
+    from opstool.doors.archive import writer as archives  # noqa: PLC0415 - what is patched
 
     durably = archives.write_durably
     monkeypatch.setattr(archives, "write_durably", write)

@@ -5,7 +5,7 @@ import threading
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opstool.report import Counts, Failure, Outcome, Report, Status, Tally
+from opstool.words.report import Counts, Failure, Outcome, Report, Status, Tally
 
 
 def test_a_message_that_nobody_decided_on_is_released() -> None:

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from opstool import redrive
-from opstool.dlq import locate
-from opstool.errors import RefusedError
-from opstool.message import Message
-from opstool.queue import Queue
-from opstool.routes import Routes
-from opstool.sinks import Rejected
+from opstool.engine.dlq import locate
+from opstool.engine.routes import Routes
+from opstool.engine.sinks import Rejected
+from opstool.verbs import redrive
+from opstool.words.errors import RefusedError
+from opstool.words.message import Message
+from opstool.words.queue import Queue
 from tests.world import World, make_queue
 
 

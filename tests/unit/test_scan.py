@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from opstool.errors import AccessError, ServiceError, StorageError
+from opstool.doors.sqs import Sqs
+from opstool.engine.lease import Lease, Leases
+from opstool.engine.scan import EndOfQueue, Scan, most
 from opstool.fake import Behaviour, FailCalls, FakeClock, Faults, no_answer, throttled
-from opstool.lease import Lease, Leases
-from opstool.message import Message
-from opstool.report import Outcome, Tally
-from opstool.scan import EndOfQueue, Scan, most
-from opstool.sqs import Sqs
+from opstool.words.errors import AccessError, ServiceError, StorageError
+from opstool.words.message import Message
+from opstool.words.report import Outcome, Tally
 from tests.world import World, make_world
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from opstool.errors import AccessError, NotFoundError, OpstoolError, ServiceError, UsageError
-from opstool.session import Connection, Session
+from opstool.doors.session import Connection, Session
+from opstool.words.errors import AccessError, NotFoundError, OpstoolError, ServiceError, UsageError
 
 SEND = (
     "SendMessageBatch",

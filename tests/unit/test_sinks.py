@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from opstool.awserrors import error_for
+from opstool.doors.sqs import Sqs
+from opstool.engine.sinks import ArchiveSink, Confirmed, HeldBack, NothingSink, Put, QueueSink, Rejected
 from opstool.fake import EntryFault, FailCalls, Faults, no_answer, throttled
-from opstool.message import Attribute, Message
-from opstool.queue import Queue
-from opstool.sinks import ArchiveSink, Confirmed, HeldBack, NothingSink, Put, QueueSink, Rejected
-from opstool.sqs import Sqs
+from opstool.words.awserrors import error_for
+from opstool.words.message import Attribute, Message
+from opstool.words.queue import Queue
 from tests.world import World, make_queue
 
 TRACE = "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1"

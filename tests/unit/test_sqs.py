@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from opstool.awserrors import error_for
-from opstool.errors import NotFoundError, UsageError
+from opstool.doors.sqs import EntryFailure, Outgoing, Sent, Sqs, split
 from opstool.fake import Behaviour, FailCalls, FakeClock, FakeSqs, Faults
-from opstool.message import Attribute, Message
-from opstool.sqs import EntryFailure, Outgoing, Sent, Sqs, split
+from opstool.words.awserrors import error_for
+from opstool.words.errors import NotFoundError, UsageError
+from opstool.words.message import Attribute, Message
 from tests.world import World, make_queue, make_world
 
 

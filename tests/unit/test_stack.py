@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from opstool.errors import NotFoundError, ServiceError, UsageError
-from opstool.stack import Stack
+from opstool.doors.stack import Stack
+from opstool.words.errors import NotFoundError, ServiceError, UsageError
 
 
 def answering(*outputs: tuple[str, str]) -> tuple[Stack, list[str]]:

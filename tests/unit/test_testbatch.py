@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from opstool import testbatch
-from opstool.errors import RefusedError, UsageError
+from opstool.doors.stack import Stack
 from opstool.fake import FailCalls, Faults, no_answer
-from opstool.message import Attribute
-from opstool.report import Status
-from opstool.stack import Stack
+from opstool.verbs import testbatch
+from opstool.words.errors import RefusedError, UsageError
+from opstool.words.message import Attribute
+from opstool.words.report import Status
 from tests.world import World, make_queue
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from opstool.engine.throttle import Throttle, backoff_s
 from opstool.fake import FakeClock
-from opstool.throttle import Throttle, backoff_s
 
 
 def passed(throttle: Throttle, clock: FakeClock, batches: list[int]) -> list[float]:

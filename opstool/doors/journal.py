@@ -1,0 +1,397 @@
+"""The memory of what was sent: written before each act that it makes safe to repeat.
+
+A message goes through three states, keyed by where it came from (`origin`: a queue's ARN, or an archive and its
+target) and its id there:
+
+    intent     committed before the send: a worker that cannot write it does not send
+    sent       committed before the delete, with the id the copy was given
+    settled    the original is gone; written with the next commit, because losing it costs one needless delete
+
+SQLite in WAL mode with synchronous=FULL: a commit that returned survives a power cut. Commits of several workers
+share one fsync: whoever gets the write lock first writes for all who wait, each in the order it asked.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from opstool.doors.clock import Clock
+from opstool.words.errors import NotFoundError, StorageError
+from opstool.words.message import Message
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS runs (
+    run_id TEXT PRIMARY KEY, verb TEXT NOT NULL, queue TEXT NOT NULL, status TEXT NOT NULL,
+    started_at_ms INTEGER NOT NULL, ended_at_ms INTEGER, note TEXT, lease_s INTEGER NOT NULL,
+    plan TEXT NOT NULL, report TEXT, audit TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS moves (
+    origin TEXT NOT NULL, record_id TEXT NOT NULL, run_id TEXT NOT NULL, body_sha256 TEXT NOT NULL,
+    state TEXT NOT NULL, unknown_sends INTEGER NOT NULL DEFAULT 0,
+    maybe_twice INTEGER NOT NULL DEFAULT 0, taken_over INTEGER NOT NULL DEFAULT 0, source_arn TEXT,
+    new_id TEXT, target TEXT, intent_at_ms INTEGER NOT NULL, updated_at_ms INTEGER NOT NULL,
+    PRIMARY KEY (origin, record_id)
+);
+CREATE INDEX IF NOT EXISTS moves_by_run ON moves (run_id);
+CREATE INDEX IF NOT EXISTS moves_by_new_id ON moves (new_id);
+CREATE INDEX IF NOT EXISTS moves_open ON moves (origin) WHERE state <> 'settled';
+"""
+_BUSY_TIMEOUT_S = 10.0
+"""How long one process waits for another's commit in the same state directory."""
+
+
+class State(StrEnum):
+    """How far a message has come."""
+
+    INTENT = "intent"
+    SENT = "sent"
+    SETTLED = "settled"
+
+
+class Claim(StrEnum):
+    """What the journal answers to a worker that wants to send a message."""
+
+    FRESH = "fresh"
+    UNCERTAIN = "uncertain"
+    ALREADY_SENT = "already_sent"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunRecord:
+    """One run: `plan` and `audit` as they were written at its start, `report` when it has one."""
+
+    run_id: str
+    verb: str
+    queue: str
+    status: str
+    started_at_ms: int
+    ended_at_ms: int | None
+    note: str | None
+    lease_s: int
+    plan: dict[str, Any]
+    audit: dict[str, Any]
+    report: dict[str, Any] | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Move:
+    """What the journal knows of one message: from `origin` and `record_id` there to `new_id` in `target`.
+
+    `taken_over`: another run meant to send it first, under deduplication ids of its own.
+    """
+
+    origin: str
+    record_id: str
+    run_id: str
+    body_sha256: str
+    state: State
+    unknown_sends: int
+    maybe_twice: int
+    taken_over: int
+    source_arn: str | None
+    new_id: str | None
+    target: str | None
+    intent_at_ms: int
+    updated_at_ms: int
+
+
+@dataclass(slots=True)
+class _Ticket:
+    """One write that waits for the next commit."""
+
+    write: Callable[[sqlite3.Connection], Any]
+    done: bool = False
+    result: Any = None
+    error: StorageError | None = field(default=None)
+
+
+class Journal:
+    """The journal of one state directory; thread-safe. Every method raises StorageError when the disk says no."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+        self._pending: list[_Ticket] = []
+        self._pending_lock = threading.Lock()
+        self._database_lock = threading.Lock()
+        with self._storage_errors():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.touch(mode=0o600)
+            self._database = sqlite3.connect(
+                path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+            )
+            self._prepare()
+
+    def _prepare(self) -> None:
+        try:
+            self._database.row_factory = sqlite3.Row
+            self._database.execute("PRAGMA journal_mode=WAL")
+            self._database.execute("PRAGMA synchronous=FULL")
+            self._database.executescript(_SCHEMA)
+        except BaseException:
+            self._database.close()
+            raise
+
+    def close(self) -> None:
+        """Write what still waits, and let go of the file; only settlements wait, and those may be lost."""
+        with suppress(StorageError):
+            self._commit(lambda _: None)
+        self._database.close()
+
+    # -- runs
+
+    def start_run(self, record: RunRecord) -> None:
+        """Write a run before it changes anything; one that is resumed keeps its row."""
+        self._commit(
+            lambda database: database.execute(
+                "INSERT INTO runs (run_id, verb, queue, status, started_at_ms, note, lease_s, plan, audit)"
+                " VALUES (?, ?, ?, 'running', ?, ?, ?, ?, ?) ON CONFLICT (run_id) DO UPDATE"
+                " SET status = 'running', report = NULL, ended_at_ms = NULL, lease_s = excluded.lease_s",
+                (
+                    record.run_id,
+                    record.verb,
+                    record.queue,
+                    record.started_at_ms,
+                    record.note,
+                    record.lease_s,
+                    json.dumps(record.plan),
+                    json.dumps(record.audit),
+                ),
+            )
+        )
+
+    def finish_run(self, run_id: str, status: str, report: dict[str, Any]) -> None:
+        """Write how a run ended, after everything else that waits to be written."""
+        ended_at_ms = int(self._clock.wall() * 1000)
+        self._commit(
+            lambda database: database.execute(
+                "UPDATE runs SET status = ?, report = ?, ended_at_ms = ? WHERE run_id = ?",
+                (status, json.dumps(report), ended_at_ms, run_id),
+            )
+        )
+
+    def run(self, run_id: str) -> RunRecord:
+        """Return the run whose id begins with `run_id`; raise NotFoundError unless there is exactly one."""
+        rows = self._rows("SELECT * FROM runs WHERE substr(run_id, 1, ?) = ? LIMIT 2", len(run_id), run_id)
+        if len(rows) != 1:
+            raise NotFoundError(
+                f"{'no' if not rows else 'more than one'} run has an id that begins with `{run_id}`",
+                code="run_not_found",
+                hint="opstool history lists the runs",
+            )
+        return _run_record(rows[0])
+
+    def runs(self, limit: int = 50) -> list[RunRecord]:
+        """Return the latest runs, newest first."""
+        return [_run_record(row) for row in self._rows("SELECT * FROM runs ORDER BY started_at_ms DESC LIMIT ?", limit)]
+
+    def moves(self, run_id: str) -> Iterator[Move]:
+        """Return every message that a run has sent or meant to send."""
+        return map(_move, self._rows("SELECT * FROM moves WHERE run_id = ? ORDER BY intent_at_ms", run_id))
+
+    # -- messages
+
+    def claim(
+        self,
+        run_id: str,
+        origin: str,
+        messages: Sequence[Message],
+        *,
+        suffices: Callable[[str], bool] = lambda _: True,
+    ) -> dict[str, tuple[Claim, int]]:
+        """Write the intent to send these messages; return, by id, the claim and since when its repeats are recognised.
+
+        FRESH: send it. ALREADY_SENT: its copy was confirmed before, in a target that `suffices`; delete it, never send
+        it. UNCERTAIN: an intent stands from before and its answer was never seen; the time is that of the first intent,
+        0 when that was another run's. Only FRESH and UNCERTAIN become this run's.
+        """
+        now_ms = int(self._clock.wall() * 1000)
+        wanted = [(message.message_id, message.body_sha256, message.source_arn) for message in messages]
+
+        def write(database: sqlite3.Connection) -> dict[str, tuple[Claim, int]]:
+            return {
+                each[0]: _claim_one(database, run_id, origin, each, now_ms=now_ms, suffices=suffices) for each in wanted
+            }
+
+        claims: dict[str, tuple[Claim, int]] = self._commit(write)
+        return claims
+
+    def withdraw(self, origin: str, record_ids: Iterable[str]) -> None:
+        """Take back intents whose send was certainly not carried out; an uncertain one stays."""
+        rows = [(origin, record_id) for record_id in record_ids]
+        if rows:
+            self._commit(
+                lambda database: database.executemany(
+                    "DELETE FROM moves WHERE origin = ? AND record_id = ? AND state = 'intent' AND unknown_sends = 0",
+                    rows,
+                )
+            )
+
+    def note_unknown(self, origin: str, record_ids: Iterable[str]) -> None:
+        """Write that a send of these messages got no answer, before anything else is done with them."""
+        rows = [(int(self._clock.wall() * 1000), origin, record_id) for record_id in record_ids]
+        if rows:
+            self._commit(
+                lambda database: database.executemany(
+                    "UPDATE moves SET unknown_sends = unknown_sends + 1, updated_at_ms = ?"
+                    " WHERE origin = ? AND record_id = ?",
+                    rows,
+                )
+            )
+
+    def note_resent(self, origin: str, record_ids: Iterable[str]) -> None:
+        """Write that these are about to be sent although an earlier send may have been accepted."""
+        rows = [(origin, record_id) for record_id in record_ids]
+        if rows:
+            self._commit(
+                lambda database: database.executemany(
+                    "UPDATE moves SET maybe_twice = 1 WHERE origin = ? AND record_id = ?", rows
+                )
+            )
+
+    def confirm(self, origin: str, confirmed: Iterable[tuple[str, str | None, str]]) -> None:
+        """Write (record id, new id, target) of copies that were confirmed, before their originals are deleted."""
+        now_ms = int(self._clock.wall() * 1000)
+        rows = [(new_id, target, now_ms, origin, record_id) for record_id, new_id, target in confirmed]
+        if rows:
+            self._commit(
+                lambda database: database.executemany(
+                    "UPDATE moves SET state = 'sent', new_id = ?, target = ?, updated_at_ms = ?"
+                    " WHERE origin = ? AND record_id = ?",
+                    rows,
+                )
+            )
+
+    def settle(self, origin: str, record_ids: Iterable[str]) -> None:
+        """Note that originals are gone; written with the next commit, nobody waits for it."""
+        now_ms = int(self._clock.wall() * 1000)
+        rows = [(now_ms, origin, record_id) for record_id in record_ids]
+        ticket = _Ticket(
+            lambda database: database.executemany(
+                "UPDATE moves SET state = 'settled', updated_at_ms = ? WHERE origin = ? AND record_id = ?", rows
+            )
+        )
+        with self._pending_lock:
+            self._pending.append(ticket)
+
+    def unsettled(self, origin: str) -> list[Move]:
+        """Return the messages of any run that were meant to be sent, or sent, and not yet deleted."""
+        self._commit(lambda _: None)
+        return [_move(row) for row in self._rows("SELECT * FROM moves WHERE origin = ? AND state <> 'settled'", origin)]
+
+    def sent_by(self, run_id: str) -> set[str]:
+        """Return the new ids of everything that a run has sent."""
+        rows = self._rows("SELECT new_id FROM moves WHERE run_id = ? AND new_id IS NOT NULL", run_id)
+        return {row["new_id"] for row in rows}
+
+    def possibly_sent_twice(self, run_id: str) -> int:
+        """Return how many messages a run has sent again after an answer was lost, crashes included."""
+        rows = self._rows("SELECT count(*) AS n FROM moves WHERE run_id = ? AND maybe_twice = 1", run_id)
+        return int(rows[0]["n"])
+
+    def origin_of(self, new_id: str) -> Move | None:
+        """Return the move that sent a message with this id: where it came from."""
+        rows = self._rows("SELECT * FROM moves WHERE new_id = ? LIMIT 1", new_id)
+        return _move(rows[0]) if rows else None
+
+    # -- the database
+
+    def _commit(self, write: Callable[[sqlite3.Connection], Any]) -> Any:
+        """Carry out `write` in a transaction that is on disk when this returns, shared with whoever else waits."""
+        ticket = _Ticket(write)
+        with self._pending_lock:
+            self._pending.append(ticket)
+        with self._database_lock:
+            if not ticket.done:
+                with self._pending_lock:
+                    group, self._pending = self._pending, []
+                self._write_group(group)
+        if ticket.error:
+            raise ticket.error
+        return ticket.result
+
+    def _write_group(self, group: list[_Ticket]) -> None:
+        try:
+            with self._storage_errors():
+                self._database.execute("BEGIN IMMEDIATE")
+                for ticket in group:
+                    ticket.result = ticket.write(self._database)
+                self._database.execute("COMMIT")
+        except BaseException as error:
+            # Whatever it was (a Ctrl-C among them): nothing was written, and nobody of the group may think otherwise.
+            failure = StorageError(f"the journal was not written: {type(error).__name__}")
+            for ticket in group:
+                ticket.error = error if isinstance(error, StorageError) else failure
+            with suppress(sqlite3.Error):
+                self._database.execute("ROLLBACK")
+            if not isinstance(error, StorageError):
+                raise
+        finally:
+            for ticket in group:
+                ticket.done = True
+
+    def _rows(self, query: str, *parameters: Any) -> list[sqlite3.Row]:
+        with self._database_lock, self._storage_errors():
+            return self._database.execute(query, parameters).fetchall()
+
+    @contextmanager
+    def _storage_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise StorageError(
+                f"the journal `{self._path}` cannot be used: {error}",
+                code="journal_unusable",
+                hint="nothing is sent without its record; free the disk, or choose another --state-dir",
+            ) from error
+
+
+def _claim_one(
+    database: sqlite3.Connection,
+    run_id: str,
+    origin: str,
+    wanted: tuple[str, str, str | None],
+    *,
+    now_ms: int,
+    suffices: Callable[[str], bool],
+) -> tuple[Claim, int]:
+    record_id, sha256, source_arn = wanted
+    known = database.execute("SELECT * FROM moves WHERE origin = ? AND record_id = ?", (origin, record_id)).fetchone()
+    # What was only archived, or thrown away, was not sent: a redrive must not delete it for that.
+    elsewhere = known is not None and known["target"] is not None and not suffices(known["target"])
+    if known is None or known["body_sha256"] != sha256 or elsewhere:
+        database.execute(
+            "INSERT OR REPLACE INTO moves"
+            " (origin, record_id, run_id, body_sha256, state, source_arn, intent_at_ms, updated_at_ms)"
+            " VALUES (?, ?, ?, ?, 'intent', ?, ?, ?)",
+            (origin, record_id, run_id, sha256, source_arn, now_ms, now_ms),
+        )
+        return Claim.FRESH, now_ms
+    if known["state"] != State.INTENT:
+        return Claim.ALREADY_SENT, known["intent_at_ms"]
+    taken_over = known["taken_over"] or known["run_id"] != run_id
+    database.execute(
+        "UPDATE moves SET run_id = ?, taken_over = ?, unknown_sends = max(unknown_sends, 1), updated_at_ms = ?"
+        " WHERE origin = ? AND record_id = ?",
+        (run_id, int(taken_over), now_ms, origin, record_id),
+    )
+    return Claim.UNCERTAIN, 0 if taken_over else known["intent_at_ms"]
+
+
+def _run_record(row: sqlite3.Row) -> RunRecord:
+    fields = dict(row)
+    for name in ("plan", "audit", "report"):
+        fields[name] = json.loads(fields[name]) if fields[name] else None
+    return RunRecord(**fields)
+
+
+def _move(row: sqlite3.Row) -> Move:
+    return Move(**{**dict(row), "state": State(row["state"])})

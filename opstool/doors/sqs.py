@@ -1,0 +1,323 @@
+"""The one module that speaks SQS: it takes and returns our own words, over a single seam `call(operation, request)`.
+
+The seam is a function, so that boto3 (session.py), the in-memory fake (fake/) and any faster transport are
+interchangeable. Every answer that said no arrives as an OpstoolError; every failed entry of a batch that said yes
+arrives as an EntryFailure, never silently.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any, NamedTuple, Protocol
+
+from opstool.doors.clock import Clock
+from opstool.words.awserrors import UNKNOWN_OPERATION, short_code
+from opstool.words.errors import NotFoundError, ServiceError, UsageError
+from opstool.words.message import Attribute, Message
+from opstool.words.queue import Queue, QueueAttributes, RedrivePolicy, Source
+
+MAX_BATCH_ENTRIES = 10
+"""Entries in a batch and messages in a receive: SQS quotas."""
+MAX_BATCH_BYTES = 1_048_576
+"""Bodies and attributes of one message, and of one batch together: SQS quotas."""
+_BILLED_CHUNK_BYTES = 65_536
+"""Each 64 KB of payload is billed as one request: SQS pricing."""
+_SKEW_WORTH_CORRECTING_S = 2.0
+"""The Date header has a resolution of one second, and an answer takes a while."""
+
+
+class Call(Protocol):
+    """One request to SQS, in the API's own names and boto3's types; raises OpstoolError."""
+
+    def __call__(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Carry out `operation`, such as ReceiveMessage."""
+
+
+class Received(NamedTuple):
+    """A message and the handle that this receive gave for it."""
+
+    message: Message
+    receipt_handle: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outgoing:
+    """What one entry of a send says; group and deduplication id are the target's business, not the message's."""
+
+    message: Message
+    group_id: str | None = None
+    deduplication_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sent:
+    """The confirmation of one entry: its new id, and the MD5s of what SQS stored."""
+
+    new_id: str
+    md5_of_body: str
+    md5_of_attributes: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EntryFailure:
+    """One entry that was not carried out; `retryable` when the service, not the entry, is at fault."""
+
+    code: str
+    message: str
+    retryable: bool
+
+
+class Sqs:
+    """SQS in our words; thread-safe. `requests` and `billed_requests` count what was asked since it was made."""
+
+    def __init__(self, call: Call, clock: Clock) -> None:
+        self._call = call
+        self._clock = clock
+        self._skew_s = 0.0
+        self._lock = threading.Lock()
+        self.requests = 0
+        self.billed_requests = 0
+
+    # -- addresses and attributes
+
+    def resolve(self, name: str) -> Queue:
+        """Return the queue with this name, URL or ARN; raise NotFoundError or UsageError."""
+        if name.startswith(("http://", "https://")):
+            url = name
+        elif name.startswith("arn:"):
+            url = self._url_of_arn(name)
+        else:
+            url = self._queue_url(name)
+        response = self._ask("GetQueueAttributes", QueueUrl=url, AttributeNames=["QueueArn"])
+        queue = Queue(url=url, arn=response["Attributes"]["QueueArn"])
+        if name.startswith("arn:") and queue.arn != name:  # a queue of the same name, and not the one that is meant
+            raise UsageError(
+                f"`{name}` is not here; the queue of that name here is `{queue.arn}`",
+                code="invalid_queue",
+                hint="choose its account and region with --profile and --region",
+            )
+        return queue
+
+    def _url_of_arn(self, arn: str) -> str:
+        parts = arn.split(":")
+        if len(parts) != 6 or parts[2] != "sqs" or not all(parts[3:]):  # noqa: PLR2004 - an ARN has six parts
+            raise UsageError(f"`{arn}` is not the ARN of an SQS queue", code="invalid_queue")
+        return self._queue_url(parts[5], QueueOwnerAWSAccountId=parts[4])
+
+    def _queue_url(self, name: str, **owner: str) -> str:
+        try:
+            url: str = self._ask("GetQueueUrl", QueueName=name, **owner)["QueueUrl"]
+        except NotFoundError as error:
+            raise NotFoundError(
+                f'queue "{name}" does not exist',
+                code=error.code,
+                hint="opstool dlq queues lists the dead-letter queues",
+            ) from error
+        return url
+
+    def attributes(self, queue: Queue) -> QueueAttributes:
+        """Return what SQS says of the queue; the counts are approximate."""
+        return self.describe(queue.url)[1]
+
+    def describe(self, url: str) -> tuple[Queue, QueueAttributes]:
+        """Return the address and the attributes of the queue with this URL, in one request."""
+        response = self._ask("GetQueueAttributes", QueueUrl=url, AttributeNames=["All"])
+        self._learn_skew(response)
+        values: Mapping[str, str] = response["Attributes"]
+        return Queue(url=url, arn=values["QueueArn"]), QueueAttributes(
+            depth=int(values.get("ApproximateNumberOfMessages", 0)),
+            in_flight=int(values.get("ApproximateNumberOfMessagesNotVisible", 0)),
+            delayed=int(values.get("ApproximateNumberOfMessagesDelayed", 0)),
+            retention_s=int(values.get("MessageRetentionPeriod", 345_600)),
+            visibility_timeout_s=int(values.get("VisibilityTimeout", 30)),
+            redrive_policy=_redrive_policy(values.get("RedrivePolicy")),
+        )
+
+    def queue_urls(self) -> Iterator[str]:
+        """Yield the URL of every queue of the account and region, any number of them."""
+        for page in self._pages("ListQueues", {"MaxResults": 1000}):
+            yield from page.get("QueueUrls", [])
+
+    def sources(self, dlq: Queue) -> list[Source]:
+        """Return the queues whose redrive policy points to `dlq`."""
+        try:
+            pages = self._pages("ListDeadLetterSourceQueues", {"QueueUrl": dlq.url, "MaxResults": 1000})
+            described = [self.describe(url) for page in pages for url in page.get("queueUrls", [])]
+        except ServiceError as error:
+            if error.code != UNKNOWN_OPERATION:
+                raise
+            described = [self.describe(url) for url in self.queue_urls()]  # an emulator: ask every queue instead
+        return [
+            Source(queue=queue, max_receive_count=attributes.redrive_policy.max_receive_count)
+            for queue, attributes in described
+            if attributes.redrive_policy and attributes.redrive_policy.dlq_arn == dlq.arn
+        ]
+
+    def active_move_task(self, queue: Queue) -> str | None:
+        """Return the status of the native move task that is under way from this queue; None when there is none."""
+        answer = self._ask("ListMessageMoveTasks", SourceArn=queue.arn, MaxResults=1)
+        statuses = [each["Status"] for each in answer.get("Results", [])]
+        return next((status for status in statuses if status in {"RUNNING", "CANCELLING"}), None)
+
+    def _pages(self, operation: str, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        while True:
+            page = self._ask(operation, **request)
+            yield page
+            if not page.get("NextToken"):
+                return
+            request = {**request, "NextToken": page["NextToken"]}
+
+    # -- messages
+
+    def receive(self, queue: Queue, *, visibility_timeout_s: int, wait_s: int) -> list[Received]:
+        """Receive up to ten messages with everything that is known of them, hidden for `visibility_timeout_s`."""
+        response = self._ask(
+            "ReceiveMessage",
+            QueueUrl=queue.url,
+            MaxNumberOfMessages=MAX_BATCH_ENTRIES,
+            VisibilityTimeout=visibility_timeout_s,
+            WaitTimeSeconds=wait_s,
+            MessageAttributeNames=["All"],
+            MessageSystemAttributeNames=["All"],
+            AttributeNames=["All"],  # the older name of the same: some emulators know only this one
+        )
+        received = [Received(_message(raw), raw["ReceiptHandle"]) for raw in response.get("Messages", [])]
+        self._bill(sum(each.message.size_bytes for each in received))
+        return received
+
+    def send_batch(self, queue: Queue, entries: Sequence[Outgoing]) -> list[Sent | EntryFailure | None]:
+        """Send up to ten messages; the answers stand in the order of the entries, None where SQS named no outcome."""
+        response = self._ask(
+            "SendMessageBatch",
+            QueueUrl=queue.url,
+            Entries=[{"Id": str(index), **_entry(entry)} for index, entry in enumerate(entries)],
+        )
+        self._bill(sum(entry.message.size_bytes for entry in entries))
+        outcomes: list[Sent | EntryFailure | None] = [None] * len(entries)
+        for each in response.get("Successful", []):
+            outcomes[int(each["Id"])] = Sent(
+                new_id=each["MessageId"],
+                md5_of_body=each["MD5OfMessageBody"],
+                md5_of_attributes=each.get("MD5OfMessageAttributes") or None,
+            )
+        for index, failure in _failures(response).items():
+            outcomes[index] = failure
+        return outcomes
+
+    def delete_batch(self, queue: Queue, receipt_handles: Sequence[str]) -> dict[int, EntryFailure]:
+        """Delete up to ten messages; return the failed ones by their place in `receipt_handles`."""
+        entries = [{"Id": str(index), "ReceiptHandle": handle} for index, handle in enumerate(receipt_handles)]
+        return _failures(self._ask("DeleteMessageBatch", QueueUrl=queue.url, Entries=entries))
+
+    def change_visibility_batch(
+        self, queue: Queue, receipt_handles: Sequence[str], *, visibility_timeout_s: int
+    ) -> dict[int, EntryFailure]:
+        """Hide up to ten messages for so long from now (0: show them); return the failed ones by their place."""
+        entries = [
+            {"Id": str(index), "ReceiptHandle": handle, "VisibilityTimeout": visibility_timeout_s}
+            for index, handle in enumerate(receipt_handles)
+        ]
+        return _failures(self._ask("ChangeMessageVisibilityBatch", QueueUrl=queue.url, Entries=entries))
+
+    # -- time and counting
+
+    def now_ms(self) -> int:
+        """Return the service's time, as far as its last answer tells: what SentTimestamps are compared with."""
+        return int((self._clock.wall() + self._skew_s) * 1000)
+
+    def _learn_skew(self, response: dict[str, Any]) -> None:
+        date = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+        if date:
+            skew = parsedate_to_datetime(date).timestamp() - self._clock.wall()
+            self._skew_s = skew if abs(skew) > _SKEW_WORTH_CORRECTING_S else 0.0
+
+    def _ask(self, operation: str, **request: Any) -> dict[str, Any]:
+        with self._lock:
+            self.requests += 1
+            self.billed_requests += 1
+        return self._call(operation, request)
+
+    def _bill(self, payload_bytes: int) -> None:
+        """Count the requests that a payload costs beyond the first."""
+        with self._lock:
+            self.billed_requests += max(0, -(-payload_bytes // _BILLED_CHUNK_BYTES) - 1)
+
+
+def split(messages: Iterable[Message]) -> Iterator[list[Message]]:
+    """Cut messages into batches that SQS accepts: ten entries and 1,048,576 bytes at most, order kept."""
+    batch: list[Message] = []
+    size = 0
+    for message in messages:
+        if batch and (len(batch) == MAX_BATCH_ENTRIES or size + message.size_bytes > MAX_BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(message)
+        size += message.size_bytes
+    if batch:
+        yield batch
+
+
+def _redrive_policy(text: str | None) -> RedrivePolicy | None:
+    if not text:
+        return None
+    policy = json.loads(text)
+    return RedrivePolicy(dlq_arn=policy["deadLetterTargetArn"], max_receive_count=int(policy["maxReceiveCount"]))
+
+
+def _failures(response: dict[str, Any]) -> dict[int, EntryFailure]:
+    return {int(each["Id"]): _entry_failure(each) for each in response.get("Failed", [])}
+
+
+def _entry_failure(raw: dict[str, Any]) -> EntryFailure:
+    code = short_code(raw.get("Code", "Unknown"))
+    throttled = "hrottl" in code or code == "OverLimit"
+    return EntryFailure(
+        code=code, message=raw.get("Message", ""), retryable=throttled or not raw.get("SenderFault", False)
+    )
+
+
+def _message(raw: dict[str, Any]) -> Message:
+    system: Mapping[str, str] = raw.get("Attributes", {})
+    first_received = system.get("ApproximateFirstReceiveTimestamp")
+    return Message(
+        message_id=raw["MessageId"],
+        body=raw.get("Body", ""),
+        attributes={name: _attribute(value) for name, value in raw.get("MessageAttributes", {}).items()},
+        sent_at_ms=int(system.get("SentTimestamp", 0)),
+        first_received_at_ms=int(first_received) if first_received else None,
+        receive_count=int(system.get("ApproximateReceiveCount", 0)),
+        source_arn=system.get("DeadLetterQueueSourceArn"),
+        group_id=system.get("MessageGroupId"),
+        deduplication_id=system.get("MessageDeduplicationId"),
+        trace_header=system.get("AWSTraceHeader"),
+        md5_of_body=raw.get("MD5OfBody"),
+        md5_of_attributes=raw.get("MD5OfMessageAttributes"),
+    )
+
+
+def _attribute(raw: dict[str, Any]) -> Attribute:
+    kind = raw["DataType"]
+    return Attribute(type=kind, value=raw["BinaryValue"] if kind.startswith("Binary") else raw["StringValue"])
+
+
+def _entry(entry: Outgoing) -> dict[str, Any]:
+    message = entry.message
+    fields: dict[str, Any] = {"MessageBody": message.body}
+    if message.attributes:
+        fields["MessageAttributes"] = {
+            name: {"DataType": each.type, "BinaryValue" if each.is_binary else "StringValue": each.value}
+            for name, each in message.attributes.items()
+        }
+    if message.trace_header:
+        fields["MessageSystemAttributes"] = {
+            "AWSTraceHeader": {"DataType": "String", "StringValue": message.trace_header}
+        }
+    if entry.group_id:
+        fields["MessageGroupId"] = entry.group_id
+    if entry.deduplication_id:
+        fields["MessageDeduplicationId"] = entry.deduplication_id
+    return fields

@@ -1,0 +1,109 @@
+"""What every verb works with: the doors of one identity in one region, and the settings of one invocation."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from opstool.doors.clock import Clock, SystemClock
+from opstool.doors.journal import Journal
+from opstool.doors.samconfig import stack_name_from
+from opstool.doors.session import Connection, Session
+from opstool.doors.sqs import Sqs
+from opstool.doors.stack import Stack
+from opstool.words.errors import OpstoolError
+from opstool.words.reason import FailureLog
+from opstool.words.report import Tally
+
+DEFAULT_WORKERS = 8
+DEFAULT_LEASE_S = 30
+
+Watch = Callable[[str, Tally, int | None], AbstractContextManager[object]]
+"""Show progress: what is done, the counts as they grow, and how many are expected (None: not known)."""
+
+
+def _no_progress(_doing: str, _tally: Tally, _expected: int | None) -> AbstractContextManager[object]:
+    return nullcontext()
+
+
+@dataclass(kw_only=True)
+class Toolkit:
+    """The doors and settings of one invocation. Set `stop` from a signal handler to end gracefully."""
+
+    sqs: Sqs
+    clock: Clock
+    state_dir: Path
+    stack: Stack
+    logs: Callable[[], FailureLog | None] = lambda: None
+    who: Callable[[], str] = lambda: "unknown"
+    where: Callable[[], str] = lambda: "this account and region"
+    lease_s: int = DEFAULT_LEASE_S
+    workers: int = DEFAULT_WORKERS
+    stop: threading.Event = field(default_factory=threading.Event)
+    watch: Watch = _no_progress
+
+    @cached_property
+    def journal(self) -> Journal:
+        """Open the journal of the state directory when it is first needed; reading verbs do without."""
+        return Journal(self.state_dir / "journal.db", self.clock)
+
+    def close(self) -> None:
+        """Let go of the journal, if it was opened."""
+        if "journal" in self.__dict__:
+            self.journal.close()
+            del self.__dict__["journal"]
+
+
+def connect(
+    connection: Connection | None = None,
+    *,
+    stack_name: str | None = None,
+    state_dir: Path | None = None,
+    lease_s: int = DEFAULT_LEASE_S,
+    workers: int = DEFAULT_WORKERS,
+) -> Toolkit:
+    """Return a toolkit for an account: credentials, region and endpoint are found as any boto3 program finds them."""
+    session = Session(connection)
+    clock = SystemClock()
+
+    def logs() -> FailureLog:
+        from opstool.doors.logs import Logs  # noqa: PLC0415 - only when reasons are wanted
+
+        return Logs(session.ask)
+
+    def who() -> str:
+        try:
+            return session.identity().arn
+        except OpstoolError:
+            return "unknown"  # an audit line is no reason to stop: the queue's own permissions decide
+
+    def where() -> str:
+        try:
+            return f"{session.region} (account {session.identity().account})"
+        except OpstoolError:
+            return str(session.region)
+
+    return Toolkit(
+        sqs=Sqs(session.sqs_call, clock),
+        clock=clock,
+        state_dir=state_dir or default_state_dir(),
+        stack=Stack(session.ask, stack_name or stack_name_from(Path("samconfig.toml"))),
+        logs=logs,
+        who=who,
+        where=where,
+        lease_s=lease_s,
+        workers=workers,
+    )
+
+
+def default_state_dir() -> Path:
+    """Return where the journal and the archives live: $XDG_STATE_HOME/opstool, or the platform's own place."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "opstool"
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "opstool"

@@ -1,0 +1,1 @@
+"""The walk of a message: receive, decide, put, journal, delete, release."""

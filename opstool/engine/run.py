@@ -1,0 +1,260 @@
+"""One execution of a verb that changes something: from a plan, through the engine, to a report.
+
+    with redrive.prepare(kit, "orders-dlq") as run:
+        print(run.plan)              # shown before anything is changed
+        report = run.execute(note="ticket 4711")
+
+Leaving the `with` releases whatever is still held, executed or not.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+from opstool.doors.clock import Clock
+from opstool.doors.journal import RunRecord, State
+from opstool.doors.toolkit import Toolkit
+from opstool.engine.delivery import Delivery
+from opstool.engine.hold import Hold
+from opstool.engine.lease import Lease
+from opstool.engine.scan import Scan, most
+from opstool.engine.sinks import Sink
+from opstool.engine.throttle import Throttle
+from opstool.engine.transfer import Transfer
+from opstool.words.errors import OpstoolError, StorageError
+from opstool.words.plan import Plan, price_usd
+from opstool.words.report import Report, Status, Tally
+
+
+@dataclass(kw_only=True)
+class Run:
+    """A plan with everything needed to carry it out once. `in_hand` are the leases of what the plan has found.
+
+    `notes` and `partial` are what the plan's scan could not see; `open_sink` is called when the run begins, so that a
+    dry run creates nothing. `begun` and `settled` are what an earlier execution sent or meant to send: what may still
+    be in the queue, and what is not.
+    """
+
+    kit: Toolkit
+    plan: Plan
+    hold: Hold
+    open_sink: Callable[[], Sink]
+    in_hand: Sequence[Lease] = ()
+    partial: bool = False
+    archive: str | None = None
+    begun: frozenset[str] = frozenset()
+    settled: frozenset[str] = frozenset()
+    _error: OpstoolError | None = field(default=None, init=False)
+
+    def execute(self, *, note: str | None = None) -> Report:
+        """Carry out the plan and return the account of it; `note` says why, for the journal.
+
+        Raises StorageError when the journal or the archive cannot be opened, with nothing sent. What goes wrong later
+        is in the report: its `error_code`, and the failures of single messages.
+        """
+        kit, plan = self.kit, self.plan
+        started = kit.clock.monotonic()
+        sink = self.open_sink()
+        with ExitStack() as undo:
+            undo.callback(close_sink, sink)
+            undo.callback(self.hold.leases.close)
+            kit.journal.start_run(run_record(kit, plan, note))
+            bounded = self._carry_out(sink)
+        self._note_missing()
+        return self._report(started, bounded=bounded)
+
+    def _carry_out(self, sink: Sink) -> bool:
+        """Run the scan to its end; return whether it was bounded. An error that stops it is kept for the report."""
+        kit, plan, transfer = self.kit, self.plan, self._transfer(sink)
+        scan = Scan(
+            leases=self.hold.leases,
+            tally=self.hold.tally,
+            decide=transfer.decide,
+            settle=transfer.settle,
+            clock=kit.clock,
+            stop=kit.stop,
+            end=self.hold.end,
+            workers=self.hold.workers,
+            limit=most(None if plan.ids is None else plan.ids | self.settled, plan.limit),
+            owed=lambda: bool(transfer.owed),
+            taken=set(self.begun) | set(self.settled),
+        )
+        try:
+            with kit.watch(plan.verb, self.hold.tally, plan.count):
+                scan.run(self.in_hand)
+        except OpstoolError as error:
+            self._error = error
+            self.hold.tally.name(error.code, error.message)
+        return scan.bounded
+
+    @property
+    def tally(self) -> Tally:
+        """Return the counts as they grow."""
+        return self.hold.tally
+
+    def close(self) -> None:
+        """Release what is held, and let other runs in."""
+        self.hold.close()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close, whatever happened."""
+        self.close()
+
+    def _transfer(self, sink: Sink) -> Transfer:
+        kit, plan, options = self.kit, self.plan, self.plan.options
+        delivery = Delivery(
+            run_id=plan.run_id,
+            journal=kit.journal,
+            sink=sink,
+            tally=self.hold.tally,
+            throttle=Throttle(options.get("rate"), kit.clock),
+            clock=kit.clock,
+            stop=kit.stop,
+            uncertain=options.get("uncertain", "resend"),
+            sent_ids=kit.journal.sent_by(plan.run_id),
+        )
+        self._heed_unsettled(delivery)
+        return Transfer(
+            plan=plan,
+            leases=self.hold.leases,
+            delivery=delivery,
+            tally=self.hold.tally,
+            end=self.hold.end,
+            owed=set(self.begun),
+        )
+
+    def _heed_unsettled(self, delivery: Delivery) -> None:
+        """Do not end before the leases of what an earlier run left unsettled have lapsed: only then can it be seen.
+
+        What this run sent before without an answer may have come back by now.
+        """
+        now_ms = self.kit.clock.wall() * 1000
+        for move in self.kit.journal.unsettled(self.plan.origin):
+            self.hold.end.blind_for(self.kit.lease_s - (now_ms - move.updated_at_ms) / 1000)
+            if move.run_id == self.plan.run_id and move.state is State.INTENT:
+                delivery.open_bodies.add(move.record_id, move.body_sha256)
+
+    def _note_missing(self) -> None:
+        """Name the ids of the plan that were never seen again and that no run has sent."""
+        if self.plan.ids is None or self.kit.stop.is_set() or self._error:
+            return
+        unseen = {each for each in self.plan.ids if self.hold.tally.outcome(each) is None}
+        counts = self.hold.tally.counts()
+        if unseen and self.plan.queue.is_fifo and counts.skipped + counts.released:
+            text = "it was not seen: a FIFO queue shows no more of a group while some of it is held"
+            self.hold.tally.name("not_seen", text, sorted(unseen))
+            return
+        if unseen:
+            moves = self.kit.journal.moves(self.plan.run_id)
+            unseen -= {each.record_id for each in moves if each.state is not State.INTENT}
+        if unseen:
+            self.hold.tally.name("gone", "it was not in the queue any more", sorted(unseen))
+
+    def _report(self, started: float, *, bounded: bool) -> Report:
+        counts = self.hold.tally.counts()
+        unseen = sum(self.hold.tally.outcome(each) is None for each in self.begun)
+        dealt_with = counts.succeeded + counts.failed + len(self.settled) + unseen
+        limited = self.plan.limit is not None and dealt_with >= self.plan.limit
+        left = counts.released > 0 and not limited
+        return conclude(
+            self.kit,
+            self.plan,
+            self.hold.tally,
+            started=started,
+            before=self.hold.requests_before,
+            error=self._error,
+            incomplete=left or bounded or self.partial,
+            archive=self.archive,
+        )
+
+
+def conclude(
+    kit: Toolkit,
+    plan: Plan,
+    tally: Tally,
+    *,
+    started: float,
+    before: tuple[int, int],
+    error: OpstoolError | None,
+    incomplete: bool = False,
+    archive: str | None = None,
+) -> Report:
+    """Return the report of a run that has ended, and write it into the journal.
+
+    `started` is monotonic seconds, `before` the requests and billed requests at the beginning; `incomplete` says that
+    something was left undone which is no message's failure.
+    """
+    failures = tally.failures()
+    report = Report(
+        run_id=plan.run_id,
+        verb=plan.verb,
+        queue=plan.queue.name,
+        target=plan.target,
+        status=_status(
+            interrupted=kit.stop.is_set() and error is None,
+            incomplete=incomplete or bool(failures) or error is not None,
+        ),
+        counts=tally.counts(),
+        possibly_sent_twice=kit.journal.possibly_sent_twice(plan.run_id),
+        requests=kit.sqs.requests - before[0],
+        cost_usd=price_usd(kit.sqs.billed_requests - before[1], fifo=plan.queue.is_fifo),
+        seconds=kit.clock.monotonic() - started,
+        archive=archive,
+        failures=failures,
+        error_code=error.code if error else None,
+        notes=plan.notes,
+    )
+    try:
+        kit.journal.finish_run(plan.run_id, report.status, report.document())
+    except StorageError as failure:  # the account of what was done must not be lost with the journal
+        return replace(report, status=_status(interrupted=False, incomplete=True), error_code=failure.code)
+    return report
+
+
+def run_record(kit: Toolkit, plan: Plan, note: str | None) -> RunRecord:
+    """Return what the journal keeps of a run at its start: the plan, and who runs it from where."""
+    return RunRecord(
+        run_id=plan.run_id,
+        verb=plan.verb,
+        queue=plan.queue.name,
+        status="running",
+        started_at_ms=int(kit.clock.wall() * 1000),
+        ended_at_ms=None,
+        note=note,
+        lease_s=kit.lease_s,
+        plan=plan.record(),
+        audit={"who": kit.who(), "host": platform.node(), "pid": os.getpid(), "selection": plan.selection.text},
+        report=None,
+    )
+
+
+def new_run_id(clock: Clock) -> str:
+    """Return an id that sorts by time and can be read aloud: date, time (UTC) and six hex digits."""
+    return f"{datetime.fromtimestamp(clock.wall(), tz=UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def close_sink(sink: Sink) -> None:
+    """Close a sink that holds a file open."""
+    close = getattr(sink, "close", None)
+    if close:
+        close()
+
+
+def _status(*, interrupted: bool, incomplete: bool) -> Status:
+    if interrupted:
+        return Status.INTERRUPTED
+    return Status.PARTIAL if incomplete else Status.DONE

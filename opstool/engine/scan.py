@@ -1,0 +1,194 @@
+"""Receive until the queue has nothing more for us: the loop that every verb runs.
+
+Each of N workers does the same: receive, let `decide` judge each message, gather what is to be taken until a batch is
+full (or has waited long enough, or nothing comes any more), and hand it to `settle`. A worker carries its batch end to
+end, so nothing queues up between stages and a slow sink simply receives less. What was not taken stays held, without
+its body, until the scan's owner closes the leases: released earlier it would be received again, for ever.
+
+A scan may touch nothing but visibility; what `settle` does is its owner's promise.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+
+from opstool.doors.clock import Clock
+from opstool.doors.sqs import MAX_BATCH_ENTRIES
+from opstool.engine.lease import IN_FLIGHT_LIMIT, Lease, Leases
+from opstool.engine.throttle import backoff_s
+from opstool.words.awserrors import OVER_LIMIT
+from opstool.words.errors import OpstoolError, ServiceError
+from opstool.words.message import Message
+from opstool.words.report import Outcome, Tally
+
+EMPTY_RECEIVES_TO_END = 3
+"""Long polls in a row, over all workers, that must come back empty: a single one proves nothing."""
+_WAIT_S = 1
+"""Any wait makes a long poll, which asks all of SQS's hosts; a longer one only delays the end."""
+_BATCH_WAITS_S = 5.0
+"""How long the first message of a batch waits for the batch to fill: well under a lease."""
+_RECEIVE_ERRORS = 10
+"""Failed receives in a row for each worker that end a scan: one outage fails every worker at once."""
+
+
+def most(ids: Collection[str] | None, limit: int | None) -> int | None:
+    """Return how many messages can be taken: the limit, or as many as are named; None when there is no bound."""
+    bounds = [bound for bound in (limit, None if ids is None else len(ids)) if bound is not None]
+    return min(bounds, default=None)
+
+
+class EndOfQueue:
+    """Decides when there is nothing more: enough empty receives, and nothing that we know to be only hidden."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._empty = 0
+        self._blind_until = clock.monotonic()
+
+    def saw(self, messages: int) -> None:
+        """Note what a receive brought that was new; an empty one proves nothing while something may be hidden."""
+        blind = self._clock.monotonic() < self._blind_until
+        self._empty = 0 if messages or blind else self._empty + 1
+
+    def blind_for(self, seconds: float) -> None:
+        """Note that messages may be hidden for so long: a receive whose answer was lost, a dead process's leases."""
+        if seconds > 0:
+            self._blind_until = max(self._blind_until, self._clock.monotonic() + seconds)
+            self._empty = 0
+
+    @property
+    def reached(self) -> bool:
+        """Tell whether the queue has nothing more for us."""
+        return self._empty >= EMPTY_RECEIVES_TO_END
+
+
+@dataclass(kw_only=True)
+class Scan:
+    """One scan of a queue. `decide` returns the outcome of a message that is not taken, None for one that is.
+
+    `limit` bounds what is taken, `in_flight_limit` what may be held. `taken` are the ids of what was taken, by an
+    earlier execution too: a message that comes again is not counted again, and while some of them are `owed`, the
+    limit does not end the scan. After `run`, `bounded` says that the scan ended at the bound of what may be held: not
+    everything was seen.
+    """
+
+    leases: Leases
+    tally: Tally
+    decide: Callable[[Message], Outcome | None]
+    settle: Callable[[list[Lease]], None]
+    clock: Clock
+    stop: threading.Event
+    end: EndOfQueue
+    workers: int = 1
+    limit: int | None = None
+    owed: Callable[[], bool] = lambda: False
+    in_flight_limit: int = IN_FLIGHT_LIMIT
+    taken: set[str] = field(default_factory=set)
+    bounded: bool = False
+    _errors: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _failure: BaseException | None = None
+
+    def run(self, in_hand: Sequence[Lease] = ()) -> None:
+        """Settle what is `in_hand` (taken by an earlier scan over the same leases), then receive until the end.
+
+        Raises the first error of any worker, after all of them have finished the batch they were at.
+        """
+        hands = list(in_hand)
+        self.taken.update(lease.message_id for lease in hands)
+        share = -(-len(hands) // self.workers) if hands else 0
+        shares = [hands[index * share : (index + 1) * share] for index in range(self.workers)]
+        threads = [
+            threading.Thread(target=self._guarded, args=(each,), name=f"opstool-worker-{index}")
+            for index, each in enumerate(shares[1:], start=1)
+        ]
+        for thread in threads:
+            thread.start()
+        self._guarded(shares[0])
+        for thread in threads:
+            thread.join()
+        if self._failure:
+            raise self._failure
+
+    def _guarded(self, in_hand: list[Lease]) -> None:
+        try:
+            self._work(in_hand)
+        except BaseException as error:  # noqa: BLE001 - raised again by `run`, once the other workers have finished
+            self._failure = self._failure or error
+
+    def _work(self, batch: list[Lease]) -> None:
+        gathered_since = self.clock.monotonic()
+        due = False
+        while not self._stopping:
+            if len(batch) >= MAX_BATCH_ENTRIES or (batch and (due or self._over)):
+                self.settle(batch[:MAX_BATCH_ENTRIES])
+                batch, due = batch[MAX_BATCH_ENTRIES:], False
+                gathered_since = self.clock.monotonic()
+                continue
+            if self._over:  # asked after each settling, which may find that something is only hidden
+                return
+            taken, empty = self._receive()
+            if not batch:
+                gathered_since = self.clock.monotonic()
+            batch += taken
+            due = empty or self.clock.monotonic() - gathered_since >= _BATCH_WAITS_S
+
+    @property
+    def _stopping(self) -> bool:
+        """Tell whether what is gathered is to be given back instead of settled."""
+        return self.stop.is_set() or self._failure is not None
+
+    @property
+    def _over(self) -> bool:
+        """Tell whether no more is to be received."""
+        full = self.limit is not None and len(self.taken) >= self.limit and not self.owed()
+        return full or self.bounded or self.end.reached
+
+    def _receive(self) -> tuple[list[Lease], bool]:
+        """Receive once; return what is taken, and whether nothing new came."""
+        if self.leases.held >= self.in_flight_limit:
+            self.bounded = True
+            return [], True
+        try:
+            leases = self.leases.receive(wait_s=_WAIT_S)
+        except ServiceError as error:
+            self._survive(error)
+            return [], True
+        self._errors = 0
+        self.end.saw(len(leases))
+        return [lease for lease in leases if self._takes(lease)], not leases
+
+    def _survive(self, error: OpstoolError) -> None:
+        """Wait after a failed receive, or raise the error when it is not of the passing kind."""
+        if error.code == OVER_LIMIT:
+            self.bounded = True
+            return
+        self._errors += 1
+        if not getattr(error, "retryable", False) or self._errors >= _RECEIVE_ERRORS * self.workers:
+            raise error
+        if getattr(error, "outcome_unknown", False):
+            self.end.blind_for(self.leases.lease_s)  # it may have hidden messages from us
+        attempt = -(-self._errors // self.workers)
+        self.clock.sleep(backoff_s(attempt, random.random()), self.stop)  # noqa: S311 - jitter, not a secret
+
+    def _takes(self, lease: Lease) -> bool:
+        self.tally.received(lease.message_id)
+        outcome = self.decide(lease.content)
+        if outcome is not None:
+            self.tally.decide([lease.message_id], outcome)
+        if outcome is None and self._has_room(lease.message_id):
+            return True
+        lease.forget_body()
+        return False
+
+    def _has_room(self, message_id: str) -> bool:
+        with self._lock:
+            if self.limit is None or message_id in self.taken:
+                return True
+            if len(self.taken) >= self.limit:
+                return False
+            self.taken.add(message_id)
+            return True

@@ -1,0 +1,151 @@
+"""Look through a queue, holding what matches: what `list`, `show` and every filtered plan stand on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from opstool.doors.stack import DLQ_OUTPUT, LOG_GROUP_OUTPUT
+from opstool.doors.toolkit import Toolkit
+from opstool.engine.dlq import DeadLetterQueue
+from opstool.engine.hold import Hold
+from opstool.engine.lease import Lease
+from opstool.engine.reasons import Reasons, reasons_for
+from opstool.engine.scan import EMPTY_RECEIVES_TO_END, Scan, most
+from opstool.words.errors import InterruptedRunError, OpstoolError, RefusedError
+from opstool.words.filters import Selection
+from opstool.words.matching import Matcher
+from opstool.words.message import Message
+from opstool.words.reason import Reason
+from opstool.words.report import Outcome
+
+
+@dataclass(kw_only=True)
+class Survey:
+    """What was found. `notes` are sentences for people; `partial` says that the scan could not see everything."""
+
+    matched: list[Lease]
+    reasons: Mapping[str, Reason] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    partial: bool = False
+
+    @property
+    def messages(self) -> list[Message]:
+        """Return the messages that matched."""
+        return [lease.content for lease in self.matched]
+
+
+def survey(
+    kit: Toolkit, hold: Hold, dlq: DeadLetterQueue, selection: Selection, *, limit: int | None, reasons: bool = True
+) -> Survey:
+    """Receive until everything is seen, `limit` messages match, or all named ids are found.
+
+    Raises RefusedError when the selection asks for reasons and they cannot be read, InterruptedRunError when the
+    work was stopped meanwhile.
+    """
+    matcher = selection.compile(retention_s=dlq.attributes.retention_s)
+    by_reason = selection.needs_reason
+    matched: list[Lease] = []
+    lock = threading.Lock()
+
+    def keep(batch: list[Lease]) -> None:
+        with lock:
+            matched.extend(batch)
+
+    scan = Scan(
+        leases=hold.leases,
+        tally=hold.tally,
+        decide=lambda message: None if by_reason or matcher(message) else Outcome.SKIPPED,
+        settle=keep,
+        clock=kit.clock,
+        stop=kit.stop,
+        end=hold.end,
+        workers=hold.workers,
+        limit=None if by_reason else most(selection.ids, limit),
+    )
+    with kit.watch("looking", hold.tally, dlq.attributes.depth):
+        scan.run()
+    if kit.stop.is_set():
+        raise InterruptedRunError("interrupted while looking; everything was released, and nothing was changed")
+    found = _reasons(kit, dlq, matched) if reasons or by_reason else Reasons()
+    if by_reason:
+        matched = _by_reason(hold, matched, found, matcher, limit)
+    result = Survey(matched=matched, reasons=found.found, notes=[found.note] if found.note else [])
+    if matcher.errors:
+        result.notes.append(f"{matcher.errors} messages could not be judged by --where: {matcher.first_error}")
+    note_missing_ids(hold, selection, complete=limit is None or len(matched) < limit)
+    note_coverage(hold, dlq, result, bounded=scan.bounded, ended=hold.end.reached)
+    return result
+
+
+def peek(hold: Hold) -> list[Lease]:
+    """Receive one batch, of which samples can be shown and with which a run begins."""
+    for _ in range(EMPTY_RECEIVES_TO_END):
+        leases = hold.leases.receive(wait_s=1)
+        for lease in leases:
+            hold.tally.received(lease.message_id)
+        if leases:
+            return leases
+    return []
+
+
+def log_group_of(kit: Toolkit, dlq: DeadLetterQueue) -> str | None:
+    """Return the log group of the stack whose DLQ this is; None when it is nobody's that we know."""
+    try:
+        outputs = kit.stack.outputs()
+    except OpstoolError:
+        return None
+    return outputs.get(LOG_GROUP_OUTPUT) if outputs.get(DLQ_OUTPUT) == dlq.queue.arn else None
+
+
+def _reasons(kit: Toolkit, dlq: DeadLetterQueue, matched: list[Lease]) -> Reasons:
+    if not matched:
+        return Reasons()
+    messages = [lease.content for lease in matched]
+    return reasons_for(messages, logs=kit.logs(), log_group=log_group_of(kit, dlq), now_ms=kit.sqs.now_ms())
+
+
+def _by_reason(hold: Hold, candidates: list[Lease], found: Reasons, matcher: Matcher, limit: int | None) -> list[Lease]:
+    """Return the candidates whose reason matches; the rest is only held."""
+    if found.note:
+        raise RefusedError(
+            f"the selection asks for reasons: {found.note}",
+            code="reason_unknown",
+            hint="select by --id, --attr or --where instead",
+        )
+    matched: list[Lease] = []
+    for lease in candidates:
+        if not matcher(lease.content, found.found.get(lease.message_id)):
+            hold.tally.decide([lease.message_id], Outcome.SKIPPED)
+            lease.forget_body()
+        elif limit is None or len(matched) < limit:
+            matched.append(lease)
+        else:
+            lease.forget_body()
+    return matched
+
+
+def note_missing_ids(hold: Hold, selection: Selection, *, complete: bool) -> None:
+    """Name the ids that were asked for and never seen; a scan that was not `complete` cannot tell."""
+    missing = sorted(each for each in selection.ids or () if hold.tally.outcome(each) is None)
+    if missing and complete:
+        hold.tally.name("id_not_found", "no message with this id was seen", missing)
+
+
+def note_coverage(hold: Hold, dlq: DeadLetterQueue, result: Survey, *, bounded: bool, ended: bool) -> None:
+    """Say what could not be seen."""
+    seen = hold.tally.counts().received
+    if bounded:
+        result.partial = True
+        result.notes.append(f"the scan stopped at SQS's limit of messages in flight, after {seen} messages")
+    elif ended and dlq.queue.is_fifo and seen < dlq.attributes.depth:
+        result.partial = True
+        result.notes.append(
+            f"a FIFO queue shows no more of a group while some of it is held: {seen} of approximately "
+            f"{dlq.attributes.depth} messages were seen"
+        )
+    if dlq.attributes.in_flight:
+        result.notes.append(
+            f"approximately {dlq.attributes.in_flight} more messages were in flight elsewhere, and could not be seen"
+        )

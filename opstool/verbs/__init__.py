@@ -1,0 +1,1 @@
+"""What a command or a Python user calls: one module a verb."""

@@ -1,0 +1,81 @@
+"""Look at a dead-letter queue: its messages, or one of them; everything is released again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from opstool.doors.toolkit import Toolkit
+from opstool.engine.dlq import DeadLetterQueue, locate
+from opstool.engine.hold import Hold
+from opstool.engine.survey import survey
+from opstool.words.document import expires_at_ms
+from opstool.words.errors import NotFoundError
+from opstool.words.filters import Selection
+from opstool.words.message import Message
+from opstool.words.reason import Reason
+from opstool.words.report import Counts
+
+DEFAULT_LIMIT = 50
+"""Messages of a listing, unless asked otherwise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """What a look found. `seen` counts distinct messages received, `partial` says that not all could be seen."""
+
+    dlq: DeadLetterQueue
+    messages: tuple[Message, ...]
+    reasons: Mapping[str, Reason]
+    counts: Counts
+    missing_ids: tuple[str, ...] = ()
+    partial: bool = False
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def seen(self) -> int:
+        """Return how many distinct messages were received."""
+        return self.counts.received
+
+    def expires_at_ms(self, message: Message) -> int:
+        """Return when a message expires, in epoch milliseconds."""
+        return expires_at_ms(message, self.dlq.attributes.retention_s)
+
+
+def list_messages(
+    kit: Toolkit,
+    name: str | None = None,
+    selection: Selection | None = None,
+    *,
+    limit: int | None = DEFAULT_LIMIT,
+    reasons: bool = True,
+) -> Listing:
+    """Return the selected messages, oldest first, with the reasons that the stack's log holds for them."""
+    selection = selection or Selection()
+    dlq = locate(kit, name)
+    with Hold(kit, dlq, exclusive=False) as hold:
+        found = survey(kit, hold, dlq, selection, limit=limit, reasons=reasons)
+        counts = hold.tally.counts()
+        missing = tuple(each for failure in hold.tally.failures() for each in failure.message_ids)
+    notes = [f"looking added 1 to the receive count of {counts.received} messages"] if counts.received else []
+    return Listing(
+        dlq=dlq,
+        messages=tuple(sorted(found.messages, key=lambda message: message.sent_at_ms)),
+        reasons=found.reasons,
+        counts=counts,
+        missing_ids=missing,
+        partial=found.partial,
+        notes=(*notes, *found.notes),
+    )
+
+
+def show(kit: Toolkit, message_id: str, name: str | None = None) -> Listing:
+    """Return one message with its reason; raise NotFoundError when it was not seen."""
+    listing = list_messages(kit, name, Selection(ids=frozenset([message_id])), limit=1)
+    if not listing.messages:
+        raise NotFoundError(
+            f'no message `{message_id}` was seen in "{listing.dlq.queue.name}"',
+            code="message_not_found",
+            hint="it may be in flight elsewhere; opstool dlq list shows what is visible",
+        )
+    return listing

@@ -1,0 +1,118 @@
+"""The runs in the journal, and one of them taken up again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from opstool.doors.journal import Move, RunRecord, State
+from opstool.doors.locking import RunLock
+from opstool.doors.toolkit import Toolkit
+from opstool.engine.delivery import Uncertain
+from opstool.engine.dlq import locate_to_change
+from opstool.engine.hold import Hold
+from opstool.engine.run import Run
+from opstool.verbs import importing, purge, redrive
+from opstool.words.errors import RefusedError
+from opstool.words.plan import Plan
+from opstool.words.report import Status
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunDetails:
+    """One run with the messages that it sent or meant to send."""
+
+    run: RunRecord
+    moves: tuple[Move, ...]
+
+
+def runs(kit: Toolkit, *, limit: int = 50) -> list[RunRecord]:
+    """Return the latest runs, newest first; one that died is `interrupted`."""
+    return [_truthful(kit, record) for record in kit.journal.runs(limit)]
+
+
+def details(kit: Toolkit, run_id: str) -> RunDetails:
+    """Return one run message by message; raise NotFoundError."""
+    record = kit.journal.run(run_id)
+    return RunDetails(run=_truthful(kit, record), moves=tuple(kit.journal.moves(record.run_id)))
+
+
+def resume(
+    kit: Toolkit, run_id: str, *, uncertain: Uncertain | None = None, rate: float | None = None
+) -> Run | importing.Import:
+    """Return an interrupted run, ready to go on under its own id: what it has sent is not sent again.
+
+    `uncertain` and `rate` take the place of what the run began with. Raises NotFoundError, and RefusedError when it is
+    done, still running, or of a kind that cannot be resumed.
+    """
+    record = kit.journal.run(run_id)
+    if record.status == Status.DONE:
+        raise RefusedError(
+            f"run `{record.run_id}` is done", code="run_is_done", hint=f"opstool history {record.run_id}"
+        )
+    changed = {name: value for name, value in (("uncertain", uncertain), ("rate", rate)) if value is not None}
+    if record.verb == "import":
+        return _resume_import(kit, record, changed)
+    if record.verb not in {"redrive", "purge"}:
+        raise RefusedError(f"a run of `{record.verb}` cannot be resumed", code="not_resumable")
+    return _resume_transfer(kit, record, changed)
+
+
+def _resume_import(kit: Toolkit, record: RunRecord, changed: Mapping[str, Any]) -> importing.Import:
+    file = record.plan["options"].get("file")
+    if file is None:
+        raise RefusedError(
+            "that import read its standard input",
+            code="not_resumable",
+            hint="run the import again: what was sent is skipped",
+        )
+    return importing.reopen(kit, Path(file), record.run_id, {**record.plan["options"], **changed})
+
+
+def _resume_transfer(kit: Toolkit, record: RunRecord, changed: Mapping[str, Any]) -> Run:
+    plan = Plan.resumed(record.run_id, record.verb, record.plan)
+    dlq = locate_to_change(kit, plan.queue.arn, not_a_dlq=bool(plan.options.get("not_a_dlq")))
+    with ExitStack() as undo:
+        hold = undo.enter_context(Hold(kit, dlq, exclusive=True))
+        record = kit.journal.run(record.run_id)  # as it stands now that nobody else can change it
+        moves = list(kit.journal.moves(record.run_id))
+        undo.pop_all()
+    # What the dead process held stays hidden until its leases end; only then can a look be trusted.
+    if record.report is None:
+        hold.end.blind_for(record.lease_s)
+    sent = sum(move.state is not State.INTENT for move in moves)
+    settled = frozenset(move.record_id for move in moves if move.state is State.SETTLED)
+    plan = replace(
+        plan,
+        queue=dlq.queue,
+        ids=None if plan.ids is None else plan.ids - settled,
+        count=max(0, plan.count - sent),
+        retention_s=dlq.attributes.retention_s,
+        options={**plan.options, **changed},
+        notes=(f"{sent} messages were dealt with before this run was interrupted",),
+    )
+    return Run(
+        kit=kit,
+        plan=plan,
+        hold=hold,
+        open_sink=lambda: (
+            redrive.open_sink(kit, plan, dlq) if plan.verb == "redrive" else purge.open_sink(plan, resume=True)
+        ),
+        archive=plan.options.get("archive"),
+        begun=frozenset(move.record_id for move in moves) - settled,
+        settled=settled,
+    )
+
+
+def _truthful(kit: Toolkit, record: RunRecord) -> RunRecord:
+    """Return the record with the status it really has: a run that says it is running, and holds no lock, has died."""
+    if record.status != "running":
+        return record
+    try:
+        RunLock(kit.state_dir, record.plan["queue"]["arn"]).release()
+    except RefusedError:
+        return record
+    return replace(record, status=Status.INTERRUPTED.value)

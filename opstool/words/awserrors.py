@@ -1,0 +1,87 @@
+"""What an AWS error code means to us: one table from code to the error that says what the caller can do.
+
+Pure, so that the boto3 door, the in-memory fake and any later transport raise the same errors for the same codes.
+"""
+
+from __future__ import annotations
+
+from opstool.words.errors import AccessError, NotFoundError, OpstoolError, ServiceError, UsageError
+
+# SQS answers with the legacy query code (`AWS.SimpleQueueService.NonExistentQueue`) beside the modelled name.
+_NO_SUCH_QUEUE = {"QueueDoesNotExist", "NonExistentQueue"}
+_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "KmsAccessDenied"}
+_BAD_IDENTITY = {
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "SignatureDoesNotMatch",
+    "IncompleteSignature",
+    "InvalidAccessKeyId",
+    "MissingAuthenticationToken",
+    "InvalidSecurity",
+}
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
+_THROTTLED = {
+    "RequestThrottled",
+    "ThrottlingException",
+    "Throttling",
+    "ThrottledException",
+    "TooManyRequestsException",
+    "KmsThrottled",
+    "SlowDown",
+}
+OVER_LIMIT = "over_limit"
+BATCH_TOO_LONG = "batch_too_long"
+UNKNOWN_OPERATION = "unknown_operation"
+STALE_RECEIPT_HANDLE = "stale_receipt_handle"
+STALE_HANDLE_CODES = {"ReceiptHandleIsInvalid", "MessageNotInflight"}
+
+_BY_CODE = {
+    "BatchRequestTooLong": BATCH_TOO_LONG,
+    "OverLimit": OVER_LIMIT,
+    **dict.fromkeys(STALE_HANDLE_CODES, STALE_RECEIPT_HANDLE),
+    **dict.fromkeys(
+        ("InvalidAction", "UnknownOperation", "UnknownOperationException", "UnsupportedOperation"), UNKNOWN_OPERATION
+    ),
+}
+
+
+def short_code(code: str) -> str:
+    """Return the code without SQS's legacy prefix."""
+    return code.removeprefix("AWS.SimpleQueueService.")
+
+
+def error_for(operation: str, code: str, message: str, status: int = 400) -> OpstoolError:
+    """Return the error for an answer that said no; `operation` is the API's own name, such as ReceiveMessage."""
+    code = short_code(code)
+    if code in _NO_SUCH_QUEUE:
+        return NotFoundError("the queue does not exist", code="queue_not_found")
+    if code == "ResourceNotFoundException":
+        return NotFoundError(f"`{operation}`: {message}")
+    if code in _DENIED:
+        return AccessError(
+            f"`{operation}` was denied: {message}",
+            code="access_denied",
+            hint=f"allow the action `{operation.removesuffix('Batch')}` for this identity, or use another --profile",
+        )
+    if code in _EXPIRED:
+        return AccessError("the credentials have expired", code="credentials_expired", hint="aws sso login")
+    if code in _BAD_IDENTITY:
+        return AccessError(
+            f"AWS does not accept these credentials ({code})",
+            code="credentials_invalid",
+            hint="aws sts get-caller-identity",
+        )
+    return _service_error(operation, code, message, status)
+
+
+def _service_error(operation: str, code: str, message: str, status: int) -> OpstoolError:
+    """Return the error for the codes that say nothing about the caller's identity."""
+    if code in _THROTTLED or status == 429:  # noqa: PLR2004 - HTTP's own number
+        return ServiceError(f"`{operation}` was throttled", code="throttled", retryable=True)
+    if code in _BY_CODE:
+        return ServiceError(f"`{operation}`: {message}", code=_BY_CODE[code])
+    if status >= 500:  # noqa: PLR2004 - HTTP's own number
+        return ServiceError(f"`{operation}` failed: {code}", code="aws_error", outcome_unknown=True, retryable=True)
+    if code in {"InvalidAddress", "InvalidQueueUrl"}:
+        return UsageError(f"`{operation}`: {message}", code="invalid_queue")
+    return ServiceError(f"`{operation}` failed: {code}: {message}", code="aws_error")

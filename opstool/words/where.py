@@ -1,0 +1,195 @@
+"""A JMESPath expression that decides over a message: checked whole before the first message, then evaluated safely."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import jmespath  # type: ignore[import-untyped]
+from jmespath import exceptions, functions, lexer
+
+from opstool.words.caret import point_at
+from opstool.words.document import MESSAGE_KEYS
+from opstool.words.errors import UsageError
+
+_OPTION = "--where"
+# Python's stack holds 1,000 frames and jmespath spends two a level; what people write has ten levels.
+_DEEPEST = 100
+# What jmespath raises on the values of a message: its own errors (ValueError), comparisons of a text with a number
+# (TypeError), ceil of infinity (ArithmeticError), equality of deeply nested values (RecursionError).
+_EVALUATION_ERRORS = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, RecursionError)
+
+# Nodes of jmespath's tree whose first child looks at the message, and the others at what the first one found.
+_STEPS = {"subexpression", "index_expression", "pipe", "projection", "value_projection", "filter_projection"}
+
+
+class EvaluationError(Exception):
+    """The expression cannot be evaluated on one message; the text says why and holds nothing of the message."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Expression:
+    """A compiled expression; `parsed` is jmespath's."""
+
+    text: str
+    parsed: Any = field(repr=False, compare=False)
+
+    @property
+    def mentions_reason(self) -> bool:
+        """Tell whether the value may depend on `reason`; `@` and `*` reach everything, so they count."""
+        return any(
+            (node["type"] == "field" and node["value"] == "reason") or node["type"] in {"current", "value_projection"}
+            for node in _nodes(self.parsed.parsed)
+        )
+
+    def holds(self, document: Mapping[str, Any]) -> bool:
+        """Tell whether the value is true as JMESPath has it: not null, false, "", [] or {}; the number 0 is true."""
+        try:
+            value = self.parsed.search(document)
+        except exceptions.JMESPathTypeError as error:
+            expected = " or ".join(error.expected_types)
+            raise EvaluationError(f"{error.function_name}() got {error.actual_type} and wants {expected}") from None
+        except _EVALUATION_ERRORS as error:
+            raise EvaluationError(f"{type(error).__name__} while evaluating `{_OPTION}`") from None
+        if isinstance(value, str | list | dict):
+            return bool(value)
+        return value is True or (isinstance(value, int | float) and value is not False)
+
+
+def compile_where(text: str) -> Expression:
+    """Return the compiled expression; raises UsageError that points at the character."""
+    if not text.strip():
+        raise point_at(_OPTION, text, 0, "the expression is empty")
+    try:
+        with _no_warnings():
+            expression = Expression(text=text, parsed=jmespath.compile(text))
+    except exceptions.JMESPathError as error:
+        raise _parse_error(text, error) from None
+    except (ValueError, TypeError, RecursionError):  # a number of thousands of digits, brackets nested too deeply
+        raise point_at(_OPTION, text, 0, "the expression is too large to be parsed") from None
+    if _depth(expression.parsed.parsed) > _DEEPEST:
+        raise point_at(_OPTION, text, 0, f"the expression is nested more than {_DEEPEST} levels deep")
+    _check_negations(expression)
+    _check_keys(expression)
+    _check_functions(expression)
+    return expression
+
+
+def _parse_error(text: str, error: exceptions.JMESPathError) -> UsageError:
+    """Return jmespath's error in our words, at its place."""
+    if isinstance(error, exceptions.IncompleteExpressionError):
+        return point_at(_OPTION, text, len(text), "the expression is incomplete")
+    if isinstance(error, exceptions.LexerError):
+        return point_at(_OPTION, text, error.lexer_position, _lower(error.message), hint=_hint(error))
+    if getattr(error, "token_type", None) == "EOF":
+        return point_at(_OPTION, text, len(text), "the expression is incomplete")
+    return point_at(_OPTION, text, getattr(error, "lex_position", 0), _lower(getattr(error, "msg", str(error))))
+
+
+def _hint(error: exceptions.LexerError) -> str | None:
+    """Return the advice for the commonest slip."""
+    return "equality is written ==, and a text is written in single quotes" if error.lexer_value == "=" else None
+
+
+def _lower(message: str) -> str:
+    return message[:1].lower() + message[1:]
+
+
+def _check_negations(expression: Expression) -> None:
+    """Refuse !a.b, which jmespath reads as (!a).b: it is never true, and never what was meant."""
+    for node in _nodes(expression.parsed.parsed):
+        if node["type"] == "subexpression" and node["children"][0]["type"] == "not_expression":
+            position = next(token["start"] for token in _tokens(expression.text) if token["type"] == "not")
+            raise point_at(_OPTION, expression.text, position, "! binds tighter than . here, write !(...)")
+
+
+def _check_keys(expression: Expression) -> None:
+    """Refuse a key that no message document has: a slip there would match nothing, and look like an empty queue."""
+    for name in _keys_of_message(expression.parsed.parsed):
+        if name not in MESSAGE_KEYS:
+            close = difflib.get_close_matches(name, MESSAGE_KEYS, n=1) or ["body"]
+            hint = f"did you mean {close[0]}? what is inside the body begins with body. (body.{name})"
+            tokens = _tokens(expression.text)
+            position = next(token["start"] for token in tokens if token["value"] == name)
+            raise point_at(_OPTION, expression.text, position, f"a message has no key {name}", hint=hint)
+
+
+def _keys_of_message(node: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the keys that are looked up in the message itself, not in something found inside it."""
+    if node["type"] == "field":
+        yield node["value"]
+    elif node["type"] != "expref":
+        children = _children(node)
+        for child in children[:1] if node["type"] in _STEPS else children:
+            yield from _keys_of_message(child)
+
+
+def _check_functions(expression: Expression) -> None:
+    """Refuse unknown functions and wrong numbers of arguments, which jmespath would find only on the first message."""
+    calls = [node for node in _nodes(expression.parsed.parsed) if node["type"] == "function_expression"]
+    places = list(_call_places(expression.text))
+    for call, (name, position) in zip(sorted(calls, key=_name), sorted(places), strict=True):
+        known = functions.Functions.FUNCTION_TABLE.get(name)
+        if known is None:
+            raise point_at(_OPTION, expression.text, position, f"there is no function {name}()")
+        problem = _arity_problem(known["signature"], len(call["children"]))
+        if problem:
+            raise point_at(_OPTION, expression.text, position, f"{name}() takes {problem}")
+
+
+def _arity_problem(signature: tuple[Mapping[str, Any], ...], given: int) -> str | None:
+    """Return what the function wants when it was given another number of arguments."""
+    wanted = len(signature)
+    words = f"{wanted} argument{'' if wanted == 1 else 's'}"
+    if signature and signature[-1].get("variadic"):
+        return f"at least {words}, not {given}" if given < wanted else None
+    return f"{words}, not {given}" if given != wanted else None
+
+
+def _tokens(text: str) -> list[Mapping[str, Any]]:
+    with _no_warnings():
+        return list(lexer.Lexer().tokenize(text))
+
+
+@contextmanager
+def _no_warnings() -> Iterator[None]:
+    """Keep jmespath from warning of a form of literals that works all the same."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _call_places(text: str) -> Iterator[tuple[str, int]]:
+    """Yield name and position of every function call, in the order of the text."""
+    before: Mapping[str, Any] | None = None
+    for token in _tokens(text):
+        if token["type"] == "lparen" and before is not None and before["type"] == "unquoted_identifier":
+            yield before["value"], before["start"]
+        before = token
+
+
+def _name(call: Mapping[str, Any]) -> str:
+    return str(call["value"])
+
+
+def _nodes(node: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield every node of jmespath's tree, the outer before the inner, in the order of the text."""
+    yield node
+    for child in _children(node):
+        yield from _nodes(child)
+
+
+def _depth(node: Any) -> int:
+    """Return the levels of jmespath's tree, without recursion."""
+    depth, level = 0, [node]
+    while level:
+        depth, level = depth + 1, [child for parent in level for child in _children(parent)]
+    return depth
+
+
+def _children(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [child for child in node["children"] if isinstance(child, dict)]  # a slice's children are numbers
