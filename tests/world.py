@@ -18,6 +18,9 @@ from opstool.fake import Behaviour, FakeClock, FakeSqs, Faults
 from opstool.fake.stored import StoredMessage
 from opstool.words.queue import Queue
 
+MOST_CALLS = 20_000
+"""More than any test asks for, resumes and long waits included: whoever asks for more would ask for ever."""
+
 
 class Died(BaseException):
     """The process is no more: nothing catches this, nothing is tidied up."""
@@ -33,6 +36,7 @@ class World:
     source: Queue
     dlq: Queue
     toolkits: list[Toolkit] = field(default_factory=list)
+    calls: int = 0
 
     @property
     def fifo(self) -> bool:
@@ -42,7 +46,7 @@ class World:
     def kit(self, *, workers: int = 1, lease_s: int = 30, state_dir: Path | None = None) -> Toolkit:
         """Return the toolkit of one new invocation."""
         kit = Toolkit(
-            sqs=Sqs(self.fake, self.clock),
+            sqs=Sqs(self._call, self.clock),
             clock=self.clock,
             state_dir=state_dir or self.state_dir,
             stack=Stack(lambda *_: {}, None),
@@ -52,6 +56,11 @@ class World:
         )
         self.toolkits.append(kit)
         return kit
+
+    def _call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        self.calls += 1
+        assert self.calls < MOST_CALLS, "this does not end"
+        return self.fake(operation, request)
 
     def close(self) -> None:
         """Let go of every journal."""
@@ -180,5 +189,5 @@ class Accepted(Faults):
 
 def forget_as_dead(journal: Journal) -> None:
     """Close a journal as the end of its process does: what was not committed is gone."""
-    journal._pending.clear()
-    journal._database.close()
+    journal._database._pending.clear()
+    journal._database._connection.close()

@@ -17,10 +17,10 @@ from opstool.cli.options import command
 from opstool.cli.reports import look_report
 from opstool.cli.screen import safe
 from opstool.cli.table import Cell, Column, table
-from opstool.doors.journal import Move, RunRecord
 from opstool.verbs import history
 from opstool.verbs.history import RunDetails
 from opstool.words.document import iso
+from opstool.words.record import Move, RunRecord
 
 _RUN_COLUMNS = (
     Column(title="RUN", whole=True),

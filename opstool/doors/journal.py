@@ -7,25 +7,22 @@ target) and its id there:
     sent       committed before the delete, with the id the copy was given
     settled    the original is gone; written with the next commit, because losing it costs one needless delete
 
-SQLite in WAL mode with synchronous=FULL: a commit that returned survives a power cut. Commits of several workers
-share one fsync: whoever gets the write lock first writes for all who wait, each in the order it asked.
+What is committed survives a power cut (database.py).
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from opstool.doors.clock import Clock
-from opstool.words.errors import NotFoundError, StorageError
+from opstool.doors.database import Database
+from opstool.words.errors import NotFoundError
 from opstool.words.message import Message
+from opstool.words.record import Claim, Move, RunRecord, State
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
@@ -44,113 +41,24 @@ CREATE INDEX IF NOT EXISTS moves_by_run ON moves (run_id);
 CREATE INDEX IF NOT EXISTS moves_by_new_id ON moves (new_id);
 CREATE INDEX IF NOT EXISTS moves_open ON moves (origin) WHERE state <> 'settled';
 """
-_BUSY_TIMEOUT_S = 10.0
-"""How long one process waits for another's commit in the same state directory."""
-
-
-class State(StrEnum):
-    """How far a message has come."""
-
-    INTENT = "intent"
-    SENT = "sent"
-    SETTLED = "settled"
-
-
-class Claim(StrEnum):
-    """What the journal answers to a worker that wants to send a message."""
-
-    FRESH = "fresh"
-    UNCERTAIN = "uncertain"
-    ALREADY_SENT = "already_sent"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunRecord:
-    """One run: `plan` and `audit` as they were written at its start, `report` when it has one."""
-
-    run_id: str
-    verb: str
-    queue: str
-    status: str
-    started_at_ms: int
-    ended_at_ms: int | None
-    note: str | None
-    lease_s: int
-    plan: dict[str, Any]
-    audit: dict[str, Any]
-    report: dict[str, Any] | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Move:
-    """What the journal knows of one message: from `origin` and `record_id` there to `new_id` in `target`.
-
-    `taken_over`: another run meant to send it first, under deduplication ids of its own.
-    """
-
-    origin: str
-    record_id: str
-    run_id: str
-    body_sha256: str
-    state: State
-    unknown_sends: int
-    maybe_twice: int
-    taken_over: int
-    source_arn: str | None
-    new_id: str | None
-    target: str | None
-    intent_at_ms: int
-    updated_at_ms: int
-
-
-@dataclass(slots=True)
-class _Ticket:
-    """One write that waits for the next commit."""
-
-    write: Callable[[sqlite3.Connection], Any]
-    done: bool = False
-    result: Any = None
-    error: StorageError | None = field(default=None)
 
 
 class Journal:
     """The journal of one state directory; thread-safe. Every method raises StorageError when the disk says no."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
-        self._path = path
         self._clock = clock
-        self._pending: list[_Ticket] = []
-        self._pending_lock = threading.Lock()
-        self._database_lock = threading.Lock()
-        with self._storage_errors():
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path.touch(mode=0o600)
-            self._database = sqlite3.connect(
-                path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-            )
-            self._prepare()
-
-    def _prepare(self) -> None:
-        try:
-            self._database.row_factory = sqlite3.Row
-            self._database.execute("PRAGMA journal_mode=WAL")
-            self._database.execute("PRAGMA synchronous=FULL")
-            self._database.executescript(_SCHEMA)
-        except BaseException:
-            self._database.close()
-            raise
+        self._database = Database(path, _SCHEMA)
 
     def close(self) -> None:
         """Write what still waits, and let go of the file; only settlements wait, and those may be lost."""
-        with suppress(StorageError):
-            self._commit(lambda _: None)
         self._database.close()
 
     # -- runs
 
     def start_run(self, record: RunRecord) -> None:
         """Write a run before it changes anything; one that is resumed keeps its row."""
-        self._commit(
+        self._database.commit(
             lambda database: database.execute(
                 "INSERT INTO runs (run_id, verb, queue, status, started_at_ms, note, lease_s, plan, audit)"
                 " VALUES (?, ?, ?, 'running', ?, ?, ?, ?, ?) ON CONFLICT (run_id) DO UPDATE"
@@ -171,7 +79,7 @@ class Journal:
     def finish_run(self, run_id: str, status: str, report: dict[str, Any]) -> None:
         """Write how a run ended, after everything else that waits to be written."""
         ended_at_ms = int(self._clock.wall() * 1000)
-        self._commit(
+        self._database.commit(
             lambda database: database.execute(
                 "UPDATE runs SET status = ?, report = ?, ended_at_ms = ? WHERE run_id = ?",
                 (status, json.dumps(report), ended_at_ms, run_id),
@@ -180,7 +88,7 @@ class Journal:
 
     def run(self, run_id: str) -> RunRecord:
         """Return the run whose id begins with `run_id`; raise NotFoundError unless there is exactly one."""
-        rows = self._rows("SELECT * FROM runs WHERE substr(run_id, 1, ?) = ? LIMIT 2", len(run_id), run_id)
+        rows = self._database.rows("SELECT * FROM runs WHERE substr(run_id, 1, ?) = ? LIMIT 2", len(run_id), run_id)
         if len(rows) != 1:
             raise NotFoundError(
                 f"{'no' if not rows else 'more than one'} run has an id that begins with `{run_id}`",
@@ -191,11 +99,14 @@ class Journal:
 
     def runs(self, limit: int = 50) -> list[RunRecord]:
         """Return the latest runs, newest first."""
-        return [_run_record(row) for row in self._rows("SELECT * FROM runs ORDER BY started_at_ms DESC LIMIT ?", limit)]
+        return [
+            _run_record(row)
+            for row in self._database.rows("SELECT * FROM runs ORDER BY started_at_ms DESC LIMIT ?", limit)
+        ]
 
     def moves(self, run_id: str) -> Iterator[Move]:
         """Return every message that a run has sent or meant to send."""
-        return map(_move, self._rows("SELECT * FROM moves WHERE run_id = ? ORDER BY intent_at_ms", run_id))
+        return map(_move, self._database.rows("SELECT * FROM moves WHERE run_id = ? ORDER BY intent_at_ms", run_id))
 
     # -- messages
 
@@ -221,14 +132,14 @@ class Journal:
                 each[0]: _claim_one(database, run_id, origin, each, now_ms=now_ms, suffices=suffices) for each in wanted
             }
 
-        claims: dict[str, tuple[Claim, int]] = self._commit(write)
+        claims: dict[str, tuple[Claim, int]] = self._database.commit(write)
         return claims
 
     def withdraw(self, origin: str, record_ids: Iterable[str]) -> None:
         """Take back intents whose send was certainly not carried out; an uncertain one stays."""
         rows = [(origin, record_id) for record_id in record_ids]
         if rows:
-            self._commit(
+            self._database.commit(
                 lambda database: database.executemany(
                     "DELETE FROM moves WHERE origin = ? AND record_id = ? AND state = 'intent' AND unknown_sends = 0",
                     rows,
@@ -239,7 +150,7 @@ class Journal:
         """Write that a send of these messages got no answer, before anything else is done with them."""
         rows = [(int(self._clock.wall() * 1000), origin, record_id) for record_id in record_ids]
         if rows:
-            self._commit(
+            self._database.commit(
                 lambda database: database.executemany(
                     "UPDATE moves SET unknown_sends = unknown_sends + 1, updated_at_ms = ?"
                     " WHERE origin = ? AND record_id = ?",
@@ -251,7 +162,7 @@ class Journal:
         """Write that these are about to be sent although an earlier send may have been accepted."""
         rows = [(origin, record_id) for record_id in record_ids]
         if rows:
-            self._commit(
+            self._database.commit(
                 lambda database: database.executemany(
                     "UPDATE moves SET maybe_twice = 1 WHERE origin = ? AND record_id = ?", rows
                 )
@@ -262,7 +173,7 @@ class Journal:
         now_ms = int(self._clock.wall() * 1000)
         rows = [(new_id, target, now_ms, origin, record_id) for record_id, new_id, target in confirmed]
         if rows:
-            self._commit(
+            self._database.commit(
                 lambda database: database.executemany(
                     "UPDATE moves SET state = 'sent', new_id = ?, target = ?, updated_at_ms = ?"
                     " WHERE origin = ? AND record_id = ?",
@@ -274,84 +185,34 @@ class Journal:
         """Note that originals are gone; written with the next commit, nobody waits for it."""
         now_ms = int(self._clock.wall() * 1000)
         rows = [(now_ms, origin, record_id) for record_id in record_ids]
-        ticket = _Ticket(
+        self._database.later(
             lambda database: database.executemany(
                 "UPDATE moves SET state = 'settled', updated_at_ms = ? WHERE origin = ? AND record_id = ?", rows
             )
         )
-        with self._pending_lock:
-            self._pending.append(ticket)
 
     def unsettled(self, origin: str) -> list[Move]:
         """Return the messages of any run that were meant to be sent, or sent, and not yet deleted."""
-        self._commit(lambda _: None)
-        return [_move(row) for row in self._rows("SELECT * FROM moves WHERE origin = ? AND state <> 'settled'", origin)]
+        self._database.commit(lambda _: None)
+        return [
+            _move(row)
+            for row in self._database.rows("SELECT * FROM moves WHERE origin = ? AND state <> 'settled'", origin)
+        ]
 
     def sent_by(self, run_id: str) -> set[str]:
         """Return the new ids of everything that a run has sent."""
-        rows = self._rows("SELECT new_id FROM moves WHERE run_id = ? AND new_id IS NOT NULL", run_id)
+        rows = self._database.rows("SELECT new_id FROM moves WHERE run_id = ? AND new_id IS NOT NULL", run_id)
         return {row["new_id"] for row in rows}
 
     def possibly_sent_twice(self, run_id: str) -> int:
         """Return how many messages a run has sent again after an answer was lost, crashes included."""
-        rows = self._rows("SELECT count(*) AS n FROM moves WHERE run_id = ? AND maybe_twice = 1", run_id)
+        rows = self._database.rows("SELECT count(*) AS n FROM moves WHERE run_id = ? AND maybe_twice = 1", run_id)
         return int(rows[0]["n"])
 
     def origin_of(self, new_id: str) -> Move | None:
         """Return the move that sent a message with this id: where it came from."""
-        rows = self._rows("SELECT * FROM moves WHERE new_id = ? LIMIT 1", new_id)
+        rows = self._database.rows("SELECT * FROM moves WHERE new_id = ? LIMIT 1", new_id)
         return _move(rows[0]) if rows else None
-
-    # -- the database
-
-    def _commit(self, write: Callable[[sqlite3.Connection], Any]) -> Any:
-        """Carry out `write` in a transaction that is on disk when this returns, shared with whoever else waits."""
-        ticket = _Ticket(write)
-        with self._pending_lock:
-            self._pending.append(ticket)
-        with self._database_lock:
-            if not ticket.done:
-                with self._pending_lock:
-                    group, self._pending = self._pending, []
-                self._write_group(group)
-        if ticket.error:
-            raise ticket.error
-        return ticket.result
-
-    def _write_group(self, group: list[_Ticket]) -> None:
-        try:
-            with self._storage_errors():
-                self._database.execute("BEGIN IMMEDIATE")
-                for ticket in group:
-                    ticket.result = ticket.write(self._database)
-                self._database.execute("COMMIT")
-        except BaseException as error:
-            # Whatever it was (a Ctrl-C among them): nothing was written, and nobody of the group may think otherwise.
-            failure = StorageError(f"the journal was not written: {type(error).__name__}")
-            for ticket in group:
-                ticket.error = error if isinstance(error, StorageError) else failure
-            with suppress(sqlite3.Error):
-                self._database.execute("ROLLBACK")
-            if not isinstance(error, StorageError):
-                raise
-        finally:
-            for ticket in group:
-                ticket.done = True
-
-    def _rows(self, query: str, *parameters: Any) -> list[sqlite3.Row]:
-        with self._database_lock, self._storage_errors():
-            return self._database.execute(query, parameters).fetchall()
-
-    @contextmanager
-    def _storage_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise StorageError(
-                f"the journal `{self._path}` cannot be used: {error}",
-                code="journal_unusable",
-                hint="nothing is sent without its record; free the disk, or choose another --state-dir",
-            ) from error
 
 
 def _claim_one(

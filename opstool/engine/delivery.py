@@ -20,11 +20,12 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from opstool.doors.clock import Clock
-from opstool.doors.journal import Claim, Journal
+from opstool.doors.journal import Journal
 from opstool.engine.sinks import Confirmed, Put, Rejected, Sink
 from opstool.engine.throttle import Throttle, backoff_s
 from opstool.words.errors import OpstoolError
 from opstool.words.message import Message
+from opstool.words.record import Claim
 from opstool.words.report import Outcome, Tally
 
 Uncertain = Literal["resend", "leave"]

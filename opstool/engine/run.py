@@ -20,7 +20,6 @@ from types import TracebackType
 from typing import Self
 
 from opstool.doors.clock import Clock
-from opstool.doors.journal import RunRecord, State
 from opstool.doors.toolkit import Toolkit
 from opstool.engine.delivery import Delivery
 from opstool.engine.hold import Hold
@@ -31,6 +30,7 @@ from opstool.engine.throttle import Throttle
 from opstool.engine.transfer import Transfer
 from opstool.words.errors import OpstoolError, StorageError
 from opstool.words.plan import Plan, price_usd
+from opstool.words.record import RunRecord, State
 from opstool.words.report import Report, Status, Tally
 
 

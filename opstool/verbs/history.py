@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from opstool.doors.journal import Move, RunRecord, State
 from opstool.doors.locking import RunLock
 from opstool.doors.toolkit import Toolkit
 from opstool.engine.delivery import Uncertain
@@ -18,6 +17,7 @@ from opstool.engine.run import Run
 from opstool.verbs import importing, purge, redrive
 from opstool.words.errors import RefusedError
 from opstool.words.plan import Plan
+from opstool.words.record import Move, RunRecord, State
 from opstool.words.report import Status
 
 

@@ -42,6 +42,7 @@ class Import:
     _records: Iterator[Record] = field(default_factory=lambda: iter(()))
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _given: set[tuple[str, str]] = field(default_factory=set)
+    _put_back: Record | None = None
     _failure: BaseException | None = None
 
     def execute(self, *, note: str | None = None) -> Report:
@@ -109,17 +110,28 @@ class Import:
         """
         with self._lock:
             batch: list[Record] = []
-            for record in self._records:
-                if (record.archive_id, record.record_id) in self._given:
-                    continue
-                if batch and (record.archive_id, record.queue_arn) != (batch[0].archive_id, batch[0].queue_arn):
-                    self._records = _put_back(record, self._records)
+            while len(batch) < MAX_BATCH_ENTRIES and (record := self._next_record()):
+                if batch and self._destination(record) != self._destination(batch[0]):
+                    self._put_back = record
                     break
                 batch.append(record)
-                self._given.add((record.archive_id, record.record_id))
-                if len(batch) == MAX_BATCH_ENTRIES:
-                    break
             return batch
+
+    def _next_record(self) -> Record | None:
+        """Return the record that was put back, else the next one that was not given out; None at the end."""
+        if self._put_back:
+            record, self._put_back = self._put_back, None
+            return record
+        for record in self._records:
+            key = (record.archive_id, record.record_id)
+            if key not in self._given:
+                self._given.add(key)
+                return record
+        return None
+
+    def _destination(self, record: Record) -> tuple[str, str]:
+        """Return what all records of a batch share: the origin that keys the journal, and the target."""
+        return record.archive_id, self._target(record).arn
 
     def _send(self, deliveries: dict[str, Delivery], batch: Sequence[Record]) -> None:
         target = self._target(batch[0])
@@ -211,8 +223,3 @@ def _targets(kit: Toolkit, archive: Archive, *, to: object, to_source: bool) -> 
 
 def _samples(archive: Archive) -> tuple[Message, ...]:
     return tuple(record.message for record, _ in zip(archive, range(_SAMPLES), strict=False))
-
-
-def _put_back(record: Record, rest: Iterator[Record]) -> Iterator[Record]:
-    yield record
-    yield from rest

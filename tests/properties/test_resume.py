@@ -17,12 +17,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opstool.doors.archive import read_archive
-from opstool.doors.journal import Journal, RunRecord
+from opstool.doors.database import Database
+from opstool.doors.journal import Journal
 from opstool.doors.toolkit import Toolkit
 from opstool.engine.run import Run
 from opstool.fake import Faults, no_answer
 from opstool.verbs import history, importing, purge, redrive
 from opstool.words.filters import Selection
+from opstool.words.record import RunRecord
 from opstool.words.report import Report, Status
 from tests.properties.test_conservation import check_counts, check_order, check_status
 from tests.world import Accepted, Died, World, forget_as_dead, make_world
@@ -67,19 +69,19 @@ class Fatal(Faults):
 @contextmanager
 def mortal(world: World, kit: Toolkit, fatal: Fatal) -> Iterator[Accepted]:
     """Let the process die by `fatal`, at its requests and at its commits; yield what counts the copies."""
-    write_group = Journal._write_group
+    write_group = Database._write_group
 
-    def dying(journal: Journal, group: Any) -> None:
-        if journal is kit.journal:
+    def dying(database: Database, group: Any) -> None:
+        if database is kit.journal._database:
             fatal.step()
-        write_group(journal, group)
-        if journal is kit.journal:
+        write_group(database, group)
+        if database is kit.journal._database:
             fatal.step()
 
     journal = kit.journal
     accepted = Accepted(fatal)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Journal, "_write_group", dying)
+        patch.setattr(Database, "_write_group", dying)
         world.fake.faults = accepted
         try:
             yield accepted

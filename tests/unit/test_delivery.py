@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from opstool.doors.journal import Journal, State
+from opstool.doors.journal import Journal
 from opstool.doors.sqs import Sqs
 from opstool.engine.delivery import PUT_ATTEMPTS, Delivered, Delivery, OpenBodies
 from opstool.engine.sinks import QueueSink
@@ -14,6 +14,7 @@ from opstool.engine.throttle import Throttle
 from opstool.fake import EntryFault, FailCalls, Faults, no_answer, throttled
 from opstool.words.errors import AccessError, StorageError
 from opstool.words.message import Message
+from opstool.words.record import State
 from opstool.words.report import Tally
 from tests.world import Accepted, World
 
@@ -103,7 +104,7 @@ def test_the_intent_is_on_disk_before_the_send_and_the_new_id_before_the_end(wor
 
 def test_a_worker_that_cannot_write_the_intent_does_not_send(world: World, desk: Desk) -> None:
     """The disk is full."""
-    desk.journal._database.execute("PRAGMA max_page_count = 1")
+    desk.journal._database._connection.execute("PRAGMA max_page_count = 1")
     many = [Message(message_id=f"m-{number}-{'x' * 2_000}", body="b") for number in range(10)]
     with pytest.raises(StorageError):
         desk.deliver(many)

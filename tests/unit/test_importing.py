@@ -75,6 +75,33 @@ def test_to_source_sends_each_to_the_queue_it_died_in(world: World, archive: Pat
     assert len(world.bodies(world.source)) == 25
 
 
+def test_to_source_parts_the_messages_of_several_sources(world: World, tmp_path: Path) -> None:
+    """Though they lie mixed in one archive of one DLQ, none goes to the source of its neighbour."""
+    payments = world.add_queue("payments", dlq=world.dlq)
+    for number in range(5):
+        world.die([f"order {number}"])
+        world.die([f"payment {number}"], source=payments)
+    path = tmp_path / "mixed.jsonl"
+    with purge.prepare(world.kit(), world.dlq.arn, archive=path) as run:
+        run.execute()
+    report = run_import(world, path, to_source=True)
+    assert report.counts.succeeded == 10
+    assert Counter(world.bodies(world.source)) == Counter(f"order {number}" for number in range(5))
+    assert Counter(world.bodies(payments)) == Counter(f"payment {number}" for number in range(5))
+
+
+def test_an_archive_that_changes_its_queue_with_every_line_is_imported(world: World) -> None:
+    """Two archives merged by time; what is put back does not pile up."""
+    other = make_queue(world.fake, "other")
+    lines = [
+        json.dumps({"version": 1, "type": "message", "message_id": f"m-{number}", "body": "x", "queue": queue.arn})
+        for number, queue in enumerate([world.dlq, other] * 750)
+    ]
+    report = run_import(world, io.BytesIO("\n".join(lines).encode()))
+    assert (report.status, report.counts.failed) == (Status.DONE, 0)
+    assert (len(world.bodies(world.dlq)), len(world.bodies(other))) == (750, 750)
+
+
 def test_a_later_redrive_routes_an_imported_message_by_its_first_source(world: World, archive: Path) -> None:
     """SQS has forgotten it; the journal has not."""
     world.add_queue("payments", dlq=world.dlq)

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from opstool.doors.journal import Claim, Journal, RunRecord, State
+from opstool.doors.journal import Journal
 from opstool.fake import FakeClock
 from opstool.words.errors import NotFoundError, StorageError
 from opstool.words.message import Message
+from opstool.words.record import Claim, RunRecord, State
 
 ORIGIN = "arn:aws:sqs:eu-west-1:123456789012:orders-dlq"
 TARGET = "arn:aws:sqs:eu-west-1:123456789012:orders"
@@ -252,8 +253,8 @@ def test_a_file_that_is_no_journal_is_a_storage_error(tmp_path: Path, clock: Fak
 
 def fill_the_disk(journal: Journal) -> None:
     """Let the database grow no further."""
-    pages = journal._database.execute("PRAGMA page_count").fetchone()[0]
-    journal._database.execute(f"PRAGMA max_page_count = {pages}")
+    pages = journal._database._connection.execute("PRAGMA page_count").fetchone()[0]
+    journal._database._connection.execute(f"PRAGMA max_page_count = {pages}")
 
 
 def test_a_full_disk_refuses_the_claim_and_keeps_what_was_written(journal: Journal) -> None:
@@ -264,7 +265,7 @@ def test_a_full_disk_refuses_the_claim_and_keeps_what_was_written(journal: Journ
     with pytest.raises(StorageError):
         journal.claim("run-1", ORIGIN, many)
     assert [move.record_id for move in journal.moves("run-1")] == ["m-1"]
-    journal._database.execute("PRAGMA max_page_count = 1000000")
+    journal._database._connection.execute("PRAGMA max_page_count = 1000000")
     journal.claim("run-1", ORIGIN, many)
     assert len(list(journal.moves("run-1"))) == 51
 
@@ -282,14 +283,14 @@ class Group:
 
         def run() -> None:
             try:
-                self.journal._commit(act)
+                self.journal._database.commit(act)
             except BaseException as error:  # noqa: BLE001 - for the assertion
                 self.errors[number] = error
 
         thread = threading.Thread(target=run)
-        before = len(self.journal._pending)
+        before = len(self.journal._database._pending)
         thread.start()
-        while len(self.journal._pending) == before:
+        while len(self.journal._database._pending) == before:
             thread.join(0.001)
         self._threads.append(thread)
 
@@ -303,9 +304,9 @@ def test_writers_that_wait_share_one_commit_in_the_order_they_asked(journal: Jou
     """The cost of a commit is shared, and nothing is reordered."""
     commits: list[str] = []
     written: list[int] = []
-    journal._database.set_trace_callback(lambda text: commits.append(text) if text == "COMMIT" else None)
+    journal._database._connection.set_trace_callback(lambda text: commits.append(text) if text == "COMMIT" else None)
     group = Group(journal)
-    with journal._database_lock:
+    with journal._database._lock:
         for number in range(5):
             group.write(number, lambda _, number=number: written.append(number))
     group.join()
@@ -327,7 +328,7 @@ def test_a_commit_that_fails_fails_for_everyone_who_waited(journal: Journal, fai
         database.execute("INSERT INTO runs VALUES ('r', 'v', 'q', 's', 1, NULL, NULL, 1, '{}', NULL, '{}')")
 
     group = Group(journal)
-    with journal._database_lock:
+    with journal._database._lock:
         group.write(0, insert)
         group.write(1, fail)
         group.write(2, lambda _: None)

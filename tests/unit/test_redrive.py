@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from opstool.doors.archive import read_archive
-from opstool.doors.journal import State
 from opstool.fake import Behaviour, FailCalls, Faults, no_answer
 from opstool.verbs import history, purge, redrive
 from opstool.words.errors import AccessError, InterruptedRunError, RefusedError, StorageError
 from opstool.words.filters import Selection, select
+from opstool.words.record import State
 from opstool.words.report import Report, Status
 from tests.world import Accepted, World, make_queue, make_world
 
@@ -397,8 +397,8 @@ def test_a_disk_that_is_full_before_the_start_sends_nothing(world: World) -> Non
     world.die(bodies(5))
     kit = world.kit()
     with redrive.prepare(kit, world.dlq.arn) as run:
-        kit.journal._database.execute("PRAGMA max_page_count = 1")
-        kit.journal._database.execute("PRAGMA query_only = 1")
+        kit.journal._database._connection.execute("PRAGMA max_page_count = 1")
+        kit.journal._database._connection.execute("PRAGMA query_only = 1")
         with pytest.raises(StorageError):
             run.execute()
     assert world.fake.requests["SendMessageBatch"] == 0
@@ -411,7 +411,7 @@ def test_a_disk_that_fills_up_on_the_way_stops_the_run_and_the_report_is_still_m
     kit = world.kit()
     query_only = "PRAGMA query_only = 1"
     world.fake.faults = counting = Accepted(
-        AtCall("DeleteMessageBatch", 4, lambda: kit.journal._database.execute(query_only))
+        AtCall("DeleteMessageBatch", 4, lambda: kit.journal._database._connection.execute(query_only))
     )
     with redrive.prepare(kit, world.dlq.arn) as run:
         report = run.execute()
@@ -419,7 +419,7 @@ def test_a_disk_that_fills_up_on_the_way_stops_the_run_and_the_report_is_still_m
     assert (report.status, report.error_code) == (Status.PARTIAL, "journal_unusable")
     assert report.counts.succeeded == 40
     assert sum(counting.copies.values()) == 40
-    kit.journal._database.execute("PRAGMA query_only = 0")
+    kit.journal._database._connection.execute("PRAGMA query_only = 0")
     kit.close()
     with history.resume(world.kit(), str(report.run_id)) as again:
         report = again.execute()

@@ -1,0 +1,62 @@
+"""What the journal keeps: one record a run, one move a message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class State(StrEnum):
+    """How far a message has come."""
+
+    INTENT = "intent"
+    SENT = "sent"
+    SETTLED = "settled"
+
+
+class Claim(StrEnum):
+    """What the journal answers to a worker that wants to send a message."""
+
+    FRESH = "fresh"
+    UNCERTAIN = "uncertain"
+    ALREADY_SENT = "already_sent"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunRecord:
+    """One run: `plan` and `audit` as they were written at its start, `report` when it has one."""
+
+    run_id: str
+    verb: str
+    queue: str
+    status: str
+    started_at_ms: int
+    ended_at_ms: int | None
+    note: str | None
+    lease_s: int
+    plan: dict[str, Any]
+    audit: dict[str, Any]
+    report: dict[str, Any] | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Move:
+    """What the journal knows of one message: from `origin` and `record_id` there to `new_id` in `target`.
+
+    `taken_over`: another run meant to send it first, under deduplication ids of its own.
+    """
+
+    origin: str
+    record_id: str
+    run_id: str
+    body_sha256: str
+    state: State
+    unknown_sends: int
+    maybe_twice: int
+    taken_over: int
+    source_arn: str | None
+    new_id: str | None
+    target: str | None
+    intent_at_ms: int
+    updated_at_ms: int
