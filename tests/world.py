@@ -46,7 +46,7 @@ class World:
     def kit(self, *, workers: int = 1, lease_s: int = 30, state_dir: Path | None = None) -> Toolkit:
         """Return the toolkit of one new invocation."""
         kit = Toolkit(
-            sqs=Sqs(self._call, self.clock),
+            sqs=Sqs(self.call, self.clock),
             clock=self.clock,
             state_dir=state_dir or self.state_dir,
             stack=Stack(lambda *_: {}, None),
@@ -57,7 +57,8 @@ class World:
         self.toolkits.append(kit)
         return kit
 
-    def _call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+    def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Carry out one request of the code under test, which must not ask for ever."""
         self.calls += 1
         assert self.calls < MOST_CALLS, "this does not end"
         return self.fake(operation, request)

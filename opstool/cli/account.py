@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from opstool.cli import words
 from opstool.cli.errors import DONE, PARTIAL, report_status
@@ -11,10 +11,7 @@ from opstool.cli.invocation import Invocation
 from opstool.cli.screen import safe, start_of
 from opstool.words.document import expires_at_ms
 from opstool.words.plan import Plan
-from opstool.words.report import Failure, Report, Status
-
-if TYPE_CHECKING:
-    from opstool.cli.changing import Changes
+from opstool.words.report import Failure, Report, Status, Tally
 
 _WOULD = {
     "redrive": "would send",
@@ -25,6 +22,25 @@ _WOULD = {
 _DID = {"redrive": "sent", "import": "sent", "send-test-batch": "sent", "purge": "deleted", "export": "wrote"}
 _IDS_SHOWN = 5
 _SAMPLE_COLUMNS = 60
+
+
+class Changes(Protocol):
+    """What a verb's `prepare` returns: a plan that can be carried out once, and what planning has seen."""
+
+    @property
+    def plan(self) -> Plan:
+        """Return what would be done."""
+
+    @property
+    def tally(self) -> Tally:
+        """Return the counts as they grow."""
+
+    @property
+    def partial(self) -> bool:
+        """Tell whether planning could not see everything."""
+
+    def execute(self, *, note: str | None = None) -> Report:
+        """Carry the plan out."""
 
 
 def show_plan(call: Invocation, plan: Plan) -> None:

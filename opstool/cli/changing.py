@@ -7,18 +7,17 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Protocol
+from typing import Annotated
 
 import typer
 
 from opstool.cli import account
+from opstool.cli.account import Changes
 from opstool.cli.confirm import Consent
 from opstool.cli.globals import OptionGroup
 from opstool.cli.invocation import Invocation
 from opstool.cli.signals import check_not_stopped
 from opstool.words.errors import UsageError
-from opstool.words.plan import Plan
-from opstool.words.report import Report, Tally
 
 PANEL = "Plan and consent"
 
@@ -61,25 +60,6 @@ NotADlq = Annotated[
     bool,
     typer.Option("--not-a-dlq", help="Take a queue that is nobody's dead-letter queue.", rich_help_panel=PANEL),
 ]
-
-
-class Changes(Protocol):
-    """What a verb's `prepare` returns: a plan that can be carried out once, and what planning has seen."""
-
-    @property
-    def plan(self) -> Plan:
-        """Return what would be done."""
-
-    @property
-    def tally(self) -> Tally:
-        """Return the counts as they grow."""
-
-    @property
-    def partial(self) -> bool:
-        """Tell whether planning could not see everything."""
-
-    def execute(self, *, note: str | None = None) -> Report:
-        """Carry the plan out."""
 
 
 def checked_rate(rate: float | None) -> float | None:

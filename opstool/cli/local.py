@@ -15,6 +15,7 @@ from opstool.cli.invocation import Invocation
 from opstool.cli.options import command
 from opstool.cli.screen import safe
 from opstool.doors.samconfig import local_parameters, stack_name_from
+from opstool.doors.stack import SOURCE_OUTPUT
 from opstool.words.errors import NotFoundError, OpstoolError, UsageError
 
 if TYPE_CHECKING:
@@ -126,7 +127,9 @@ def _say_started(call: Invocation, running: LocalStatus) -> None:
     _show(call, running)
     for note in running.unsupported:
         call.notices.note(f"not supported: {safe(note)}")
-    call.notices.note(f"\nhint: {call.frame.program} --local send-test-batch --poison 3")
+    follow = "send-test-batch --poison 3" if SOURCE_OUTPUT in running.outputs else "dlq queues"
+    local_option = "" if call.options.local else " --local"
+    call.notices.note(f"\nhint: {call.frame.program}{local_option} {follow}")
 
 
 def _show(call: Invocation, running: LocalStatus) -> None:

@@ -40,7 +40,8 @@ def run() -> None:
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a terminal without Unicode
     status = main(sys.argv[1:])
     try:
-        sys.stdout.flush()
+        if sys.stdout is not None:  # as it is when the program was started with its stdout closed
+            sys.stdout.flush()
     except OSError:
         let_go_of_stdout()
     sys.exit(status)

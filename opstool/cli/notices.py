@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import threading
 from collections.abc import Callable
@@ -52,7 +53,8 @@ class Notices:
     def transient(self, text: str) -> None:
         """Show a line that the next one replaces; only on a terminal, and not with --quiet."""
         if self.is_terminal and not self.quiet:
-            self._write(text, transient=True)
+            # One that wraps would leave its first row behind at each redraw.
+            self._write(text[: shutil.get_terminal_size().columns - 1], transient=True)
 
     def prompt(self, text: str) -> None:
         """Say a question and leave the cursor behind it; what is said next begins a new line."""

@@ -71,6 +71,8 @@ class Output:
 
 def write(text: str) -> None:
     """Write to stdout and flush, so that what was written is known to have been taken."""
+    if sys.stdout is None:  # started with its stdout closed (`>&-`): as with a reader that went away
+        return
     try:
         sys.stdout.write(text)
         sys.stdout.flush()

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
@@ -20,18 +21,24 @@ from opstool.doors.toolkit import Toolkit
 from opstool.words.errors import InterruptedRunError
 
 _FLUSH_S = 0.5
+_SAME_S = 0.05
+"""Two signals this close are one request: `timeout` and others signal the process and then its whole group."""
 _INTERRUPTED = 130
 
 
 class Interrupts:
     """The signals of one invocation; a context manager that gives them back. Does nothing outside the main thread."""
 
-    def __init__(self, leave: Callable[[int], None] = os._exit) -> None:
+    def __init__(
+        self, leave: Callable[[int], None] = os._exit, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._leave = leave
+        self._monotonic = monotonic
         self._before: dict[int, Any] = {}
         self._stop: threading.Event | None = None
         self._notices: Notices | None = None
         self._seen = 0
+        self._seen_at = 0.0
 
     def __enter__(self) -> Self:
         """Take the signals over."""
@@ -57,7 +64,10 @@ class Interrupts:
             self._stop = None
 
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
-        self._seen += 1
+        now = self._monotonic()
+        if self._seen and now - self._seen_at < _SAME_S:
+            return
+        self._seen, self._seen_at = self._seen + 1, now
         if self._seen > 1:
             self._leave_now()
         elif self._stop is None:

@@ -51,7 +51,9 @@ def send_test_batch(  # noqa: PLR0913 - one parameter for each option of the com
     poison: Annotated[
         int, typer.Option("--poison", metavar="N", min=0, show_default=False, help="So many that the consumer rejects.")
     ] = 0,
-    body: Annotated[str | None, typer.Option("--body", metavar="TEXT", help="The body of each message (1).")] = None,
+    body: Annotated[
+        str | None, typer.Option("--body", metavar="TEXT", help="The body of the message; of each, with --count.")
+    ] = None,
     file: Annotated[
         str | None,
         typer.Option("--file", metavar="FILE", help="Bodies as JSON Lines, or a Lambda event; - for stdin."),
@@ -90,7 +92,7 @@ def send_test_batch(  # noqa: PLR0913 - one parameter for each option of the com
     status = report_status(report, interrupted=kit.stop.is_set())
     if call.output.is_text:
         account.show_report(call, report)
-        _show_fate(call, fate)
+        _show_fate(call, fate, queue)
     else:
         call.output.document({**report.document(), **({"fate": _fate_document(fate)} if fate else {})})
     return status or (PARTIAL if fate and fate.unknown else DONE)
@@ -127,7 +129,7 @@ def _attributes(pairs: Sequence[str]) -> dict[str, str]:
     return {name: value for name, _, value in split}
 
 
-def _show_fate(call: Invocation, fate: Fate | None) -> None:
+def _show_fate(call: Invocation, fate: Fate | None, queue: str | None) -> None:
     if fate is None:
         return
     call.output.line(f"consumed  {words.count(len(fate.consumed), 'message')}")
@@ -137,7 +139,8 @@ def _show_fate(call: Invocation, fate: Fate | None) -> None:
     if fate.unknown:
         call.output.line(f"unknown   {words.count(len(fate.unknown), 'message')}, still on their way")
     if fate.dead:
-        call.notices.note(f"\nhint: {call.frame.program} dlq list")
+        named = f" {safe(queue)}" if queue else ""
+        call.notices.note(f"\nhint: {call.frame.program} dlq list{named}")
 
 
 def _fate_document(fate: Fate) -> dict[str, list[str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -51,12 +52,25 @@ class Database:
     def _prepare(self, schema: str) -> None:
         try:
             self._connection.row_factory = sqlite3.Row
-            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._switch_to_wal()
             self._connection.execute("PRAGMA synchronous=FULL")
-            self._connection.executescript(schema)
+            self._connection.executescript(f"BEGIN IMMEDIATE;{schema}COMMIT;")
         except BaseException:
             self._connection.close()
             raise
+
+    def _switch_to_wal(self) -> None:
+        """Wait for whoever else opens the new file at this moment: here SQLite itself does not."""
+        gives_up_at = time.monotonic() + _BUSY_TIMEOUT_S
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode=WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > gives_up_at:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
 
     def close(self) -> None:
         """Write what still waits, and let go of the file; what waits is by its nature what may be lost."""

@@ -116,13 +116,13 @@ class Journal:
         origin: str,
         messages: Sequence[Message],
         *,
-        suffices: Callable[[str], bool] = lambda _: True,
+        suffices: Callable[[str, str], bool] = lambda _id, _target: True,
     ) -> dict[str, tuple[Claim, int]]:
         """Write the intent to send these messages; return, by id, the claim and since when its repeats are recognised.
 
-        FRESH: send it. ALREADY_SENT: its copy was confirmed before, in a target that `suffices`; delete it, never send
-        it. UNCERTAIN: an intent stands from before and its answer was never seen; the time is that of the first intent,
-        0 when that was another run's. Only FRESH and UNCERTAIN become this run's.
+        FRESH: send it. ALREADY_SENT: its copy was confirmed before, in a target that `suffices` (asked with id and
+        target); delete it, never send it. UNCERTAIN: an intent stands from before and its answer was never seen; the
+        time is that of the first intent, 0 when that was another run's. Only FRESH and UNCERTAIN become this run's.
         """
         now_ms = int(self._clock.wall() * 1000)
         wanted = [(message.message_id, message.body_sha256, message.source_arn) for message in messages]
@@ -222,12 +222,12 @@ def _claim_one(
     wanted: tuple[str, str, str | None],
     *,
     now_ms: int,
-    suffices: Callable[[str], bool],
+    suffices: Callable[[str, str], bool],
 ) -> tuple[Claim, int]:
     record_id, sha256, source_arn = wanted
     known = database.execute("SELECT * FROM moves WHERE origin = ? AND record_id = ?", (origin, record_id)).fetchone()
     # What was only archived, or thrown away, was not sent: a redrive must not delete it for that.
-    elsewhere = known is not None and known["target"] is not None and not suffices(known["target"])
+    elsewhere = known is not None and known["target"] is not None and not suffices(record_id, known["target"])
     if known is None or known["body_sha256"] != sha256 or elsewhere:
         database.execute(
             "INSERT OR REPLACE INTO moves"

@@ -7,18 +7,28 @@ arrives as an EntryFailure, never silently.
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from opstool.doors.clock import Clock
-from opstool.words.awserrors import UNKNOWN_OPERATION, short_code
+from opstool.doors.wire import (
+    EntryFailure,
+    Outgoing,
+    Received,
+    Sent,
+    entry_of,
+    failures_of,
+    message_of,
+    redrive_policy_of,
+    unconfirmed_of,
+)
+from opstool.words.awserrors import UNKNOWN_OPERATION
 from opstool.words.errors import NotFoundError, ServiceError, UsageError
-from opstool.words.message import Attribute, Message
-from opstool.words.queue import Queue, QueueAttributes, RedrivePolicy, Source
+from opstool.words.message import Message
+from opstool.words.queue import Queue, QueueAttributes, Source
 
 MAX_BATCH_ENTRIES = 10
 """Entries in a batch and messages in a receive: SQS quotas."""
@@ -26,8 +36,10 @@ MAX_BATCH_BYTES = 1_048_576
 """Bodies and attributes of one message, and of one batch together: SQS quotas."""
 _BILLED_CHUNK_BYTES = 65_536
 """Each 64 KB of payload is billed as one request: SQS pricing."""
-_SKEW_WORTH_CORRECTING_S = 2.0
-"""The Date header has a resolution of one second, and an answer takes a while."""
+CLOCKS_AGREE_MS = 2_000
+"""How far our idea of SQS's time may be wrong: the Date header tells whole seconds, and an answer takes a while."""
+
+_OTHER_PLACE = "choose its account and region with --profile and --region"
 
 
 class Call(Protocol):
@@ -35,40 +47,6 @@ class Call(Protocol):
 
     def __call__(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         """Carry out `operation`, such as ReceiveMessage."""
-
-
-class Received(NamedTuple):
-    """A message and the handle that this receive gave for it."""
-
-    message: Message
-    receipt_handle: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Outgoing:
-    """What one entry of a send says; group and deduplication id are the target's business, not the message's."""
-
-    message: Message
-    group_id: str | None = None
-    deduplication_id: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sent:
-    """The confirmation of one entry: its new id, and the MD5s of what SQS stored."""
-
-    new_id: str
-    md5_of_body: str
-    md5_of_attributes: str | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EntryFailure:
-    """One entry that was not carried out; `retryable` when the service, not the entry, is at fault."""
-
-    code: str
-    message: str
-    retryable: bool
 
 
 class Sqs:
@@ -86,37 +64,36 @@ class Sqs:
 
     def resolve(self, name: str) -> Queue:
         """Return the queue with this name, URL or ARN; raise NotFoundError or UsageError."""
-        if name.startswith(("http://", "https://")):
-            url = name
-        elif name.startswith("arn:"):
-            url = self._url_of_arn(name)
-        else:
-            url = self._queue_url(name)
-        response = self._ask("GetQueueAttributes", QueueUrl=url, AttributeNames=["QueueArn"])
+        is_address = name.startswith(("http://", "https://", "arn:"))
+        try:
+            url = self._url_of(name)
+            response = self._ask("GetQueueAttributes", QueueUrl=url, AttributeNames=["QueueArn"])
+        except NotFoundError as error:
+            raise NotFoundError(
+                f'queue "{name}" does not exist' + (" here" if is_address else ""),
+                code=error.code,
+                hint=_OTHER_PLACE if is_address else "opstool dlq queues lists the dead-letter queues",
+            ) from error
         queue = Queue(url=url, arn=response["Attributes"]["QueueArn"])
         if name.startswith("arn:") and queue.arn != name:  # a queue of the same name, and not the one that is meant
             raise UsageError(
                 f"`{name}` is not here; the queue of that name here is `{queue.arn}`",
                 code="invalid_queue",
-                hint="choose its account and region with --profile and --region",
+                hint=_OTHER_PLACE,
             )
         return queue
 
-    def _url_of_arn(self, arn: str) -> str:
-        parts = arn.split(":")
-        if len(parts) != 6 or parts[2] != "sqs" or not all(parts[3:]):  # noqa: PLR2004 - an ARN has six parts
-            raise UsageError(f"`{arn}` is not the ARN of an SQS queue", code="invalid_queue")
-        return self._queue_url(parts[5], QueueOwnerAWSAccountId=parts[4])
-
-    def _queue_url(self, name: str, **owner: str) -> str:
-        try:
-            url: str = self._ask("GetQueueUrl", QueueName=name, **owner)["QueueUrl"]
-        except NotFoundError as error:
-            raise NotFoundError(
-                f'queue "{name}" does not exist',
-                code=error.code,
-                hint="opstool dlq queues lists the dead-letter queues",
-            ) from error
+    def _url_of(self, name: str) -> str:
+        """Return the URL of the queue with this name, URL or ARN, of this account and region or another account."""
+        if name.startswith(("http://", "https://")):
+            return name
+        owner = {}
+        if name.startswith("arn:"):
+            parts = name.split(":")
+            if len(parts) != 6 or parts[2] != "sqs" or not all(parts[3:]):  # noqa: PLR2004 - an ARN has six parts
+                raise UsageError(f"`{name}` is not the ARN of an SQS queue", code="invalid_queue")
+            name, owner = parts[5], {"QueueOwnerAWSAccountId": parts[4]}
+        url: str = self._ask("GetQueueUrl", QueueName=name, **owner)["QueueUrl"]
         return url
 
     def attributes(self, queue: Queue) -> QueueAttributes:
@@ -134,7 +111,7 @@ class Sqs:
             delayed=int(values.get("ApproximateNumberOfMessagesDelayed", 0)),
             retention_s=int(values.get("MessageRetentionPeriod", 345_600)),
             visibility_timeout_s=int(values.get("VisibilityTimeout", 30)),
-            redrive_policy=_redrive_policy(values.get("RedrivePolicy")),
+            redrive_policy=redrive_policy_of(values.get("RedrivePolicy")),
         )
 
     def queue_urls(self) -> Iterator[str]:
@@ -146,16 +123,24 @@ class Sqs:
         """Return the queues whose redrive policy points to `dlq`."""
         try:
             pages = self._pages("ListDeadLetterSourceQueues", {"QueueUrl": dlq.url, "MaxResults": 1000})
-            described = [self.describe(url) for page in pages for url in page.get("queueUrls", [])]
+            described = self._described(url for page in pages for url in page.get("queueUrls", []))
         except ServiceError as error:
             if error.code != UNKNOWN_OPERATION:
                 raise
-            described = [self.describe(url) for url in self.queue_urls()]  # an emulator: ask every queue instead
+            described = self._described(self.queue_urls())  # an emulator: ask every queue instead
         return [
             Source(queue=queue, max_receive_count=attributes.redrive_policy.max_receive_count)
             for queue, attributes in described
             if attributes.redrive_policy and attributes.redrive_policy.dlq_arn == dlq.arn
         ]
+
+    def _described(self, urls: Iterable[str]) -> list[tuple[Queue, QueueAttributes]]:
+        """Return these queues without those that are gone: SQS goes on listing a queue for a minute."""
+        found = []
+        for url in urls:
+            with suppress(NotFoundError):
+                found.append(self.describe(url))
+        return found
 
     def active_move_task(self, queue: Queue) -> str | None:
         """Return the status of the native move task that is under way from this queue; None when there is none."""
@@ -185,7 +170,7 @@ class Sqs:
             MessageSystemAttributeNames=["All"],
             AttributeNames=["All"],  # the older name of the same: some emulators know only this one
         )
-        received = [Received(_message(raw), raw["ReceiptHandle"]) for raw in response.get("Messages", [])]
+        received = [Received(message_of(raw), raw["ReceiptHandle"]) for raw in response.get("Messages", [])]
         self._bill(sum(each.message.size_bytes for each in received))
         return received
 
@@ -194,34 +179,35 @@ class Sqs:
         response = self._ask(
             "SendMessageBatch",
             QueueUrl=queue.url,
-            Entries=[{"Id": str(index), **_entry(entry)} for index, entry in enumerate(entries)],
+            Entries=[{"Id": str(index), **entry_of(entry)} for index, entry in enumerate(entries)],
         )
         self._bill(sum(entry.message.size_bytes for entry in entries))
         outcomes: list[Sent | EntryFailure | None] = [None] * len(entries)
         for each in response.get("Successful", []):
             outcomes[int(each["Id"])] = Sent(
                 new_id=each["MessageId"],
-                md5_of_body=each["MD5OfMessageBody"],
+                md5_of_body=each.get("MD5OfMessageBody", ""),
                 md5_of_attributes=each.get("MD5OfMessageAttributes") or None,
             )
-        for index, failure in _failures(response).items():
+        for index, failure in failures_of(response).items():
             outcomes[index] = failure
         return outcomes
 
     def delete_batch(self, queue: Queue, receipt_handles: Sequence[str]) -> dict[int, EntryFailure]:
-        """Delete up to ten messages; return the failed ones by their place in `receipt_handles`."""
+        """Delete up to ten messages; return those not confirmed by their place in `receipt_handles`."""
         entries = [{"Id": str(index), "ReceiptHandle": handle} for index, handle in enumerate(receipt_handles)]
-        return _failures(self._ask("DeleteMessageBatch", QueueUrl=queue.url, Entries=entries))
+        return unconfirmed_of(self._ask("DeleteMessageBatch", QueueUrl=queue.url, Entries=entries), len(entries))
 
     def change_visibility_batch(
         self, queue: Queue, receipt_handles: Sequence[str], *, visibility_timeout_s: int
     ) -> dict[int, EntryFailure]:
-        """Hide up to ten messages for so long from now (0: show them); return the failed ones by their place."""
+        """Hide up to ten messages for so long from now (0: show them); return those not confirmed by their place."""
         entries = [
             {"Id": str(index), "ReceiptHandle": handle, "VisibilityTimeout": visibility_timeout_s}
             for index, handle in enumerate(receipt_handles)
         ]
-        return _failures(self._ask("ChangeMessageVisibilityBatch", QueueUrl=queue.url, Entries=entries))
+        response = self._ask("ChangeMessageVisibilityBatch", QueueUrl=queue.url, Entries=entries)
+        return unconfirmed_of(response, len(entries))
 
     # -- time and counting
 
@@ -231,9 +217,11 @@ class Sqs:
 
     def _learn_skew(self, response: dict[str, Any]) -> None:
         date = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
-        if date:
+        if not date:
+            return
+        with suppress(ValueError):  # a date that cannot be read is as good as none
             skew = parsedate_to_datetime(date).timestamp() - self._clock.wall()
-            self._skew_s = skew if abs(skew) > _SKEW_WORTH_CORRECTING_S else 0.0
+            self._skew_s = skew if abs(skew) * 1000 > CLOCKS_AGREE_MS else 0.0
 
     def _ask(self, operation: str, **request: Any) -> dict[str, Any]:
         with self._lock:
@@ -259,65 +247,3 @@ def split(messages: Iterable[Message]) -> Iterator[list[Message]]:
         size += message.size_bytes
     if batch:
         yield batch
-
-
-def _redrive_policy(text: str | None) -> RedrivePolicy | None:
-    if not text:
-        return None
-    policy = json.loads(text)
-    return RedrivePolicy(dlq_arn=policy["deadLetterTargetArn"], max_receive_count=int(policy["maxReceiveCount"]))
-
-
-def _failures(response: dict[str, Any]) -> dict[int, EntryFailure]:
-    return {int(each["Id"]): _entry_failure(each) for each in response.get("Failed", [])}
-
-
-def _entry_failure(raw: dict[str, Any]) -> EntryFailure:
-    code = short_code(raw.get("Code", "Unknown"))
-    throttled = "hrottl" in code or code == "OverLimit"
-    return EntryFailure(
-        code=code, message=raw.get("Message", ""), retryable=throttled or not raw.get("SenderFault", False)
-    )
-
-
-def _message(raw: dict[str, Any]) -> Message:
-    system: Mapping[str, str] = raw.get("Attributes", {})
-    first_received = system.get("ApproximateFirstReceiveTimestamp")
-    return Message(
-        message_id=raw["MessageId"],
-        body=raw.get("Body", ""),
-        attributes={name: _attribute(value) for name, value in raw.get("MessageAttributes", {}).items()},
-        sent_at_ms=int(system.get("SentTimestamp", 0)),
-        first_received_at_ms=int(first_received) if first_received else None,
-        receive_count=int(system.get("ApproximateReceiveCount", 0)),
-        source_arn=system.get("DeadLetterQueueSourceArn"),
-        group_id=system.get("MessageGroupId"),
-        deduplication_id=system.get("MessageDeduplicationId"),
-        trace_header=system.get("AWSTraceHeader"),
-        md5_of_body=raw.get("MD5OfBody"),
-        md5_of_attributes=raw.get("MD5OfMessageAttributes"),
-    )
-
-
-def _attribute(raw: dict[str, Any]) -> Attribute:
-    kind = raw["DataType"]
-    return Attribute(type=kind, value=raw["BinaryValue"] if kind.startswith("Binary") else raw["StringValue"])
-
-
-def _entry(entry: Outgoing) -> dict[str, Any]:
-    message = entry.message
-    fields: dict[str, Any] = {"MessageBody": message.body}
-    if message.attributes:
-        fields["MessageAttributes"] = {
-            name: {"DataType": each.type, "BinaryValue" if each.is_binary else "StringValue": each.value}
-            for name, each in message.attributes.items()
-        }
-    if message.trace_header:
-        fields["MessageSystemAttributes"] = {
-            "AWSTraceHeader": {"DataType": "String", "StringValue": message.trace_header}
-        }
-    if entry.group_id:
-        fields["MessageGroupId"] = entry.group_id
-    if entry.deduplication_id:
-        fields["MessageDeduplicationId"] = entry.deduplication_id
-    return fields

@@ -53,6 +53,8 @@ class Stack:
         value = self.outputs().get(name)
         if value is None:
             raise NotFoundError(
-                f'stack "{self.name}" has no output `{name}`', code="output_not_found", hint="name a queue"
+                f'stack "{self.name}" has no output `{name}`',
+                code="output_not_found",
+                hint="opstool dlq queues lists the queues to name",
             )
         return value

@@ -26,7 +26,7 @@ class Hold:
         self._lock = RunLock(kit.state_dir, queue.arn) if exclusive else None
         self.leases = Leases(sqs=kit.sqs, queue=queue, clock=kit.clock, lease_s=kit.lease_s)
         self.tally = Tally()
-        self.end = EndOfQueue(kit.clock)
+        self.end = EndOfQueue(kit.clock, began_ms=kit.sqs.now_ms())
         # One worker on a FIFO queue: AWS hands out a group to one receiver at a time, but not every emulator does,
         # and order is worth more than speed there.
         self.workers = 1 if queue.is_fifo else min(kit.workers, _useful_workers(dlq.attributes))

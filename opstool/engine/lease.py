@@ -16,7 +16,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from opstool.doors.clock import Clock
-from opstool.doors.sqs import MAX_BATCH_ENTRIES, EntryFailure, Received, Sqs
+from opstool.doors.sqs import MAX_BATCH_ENTRIES, Sqs
+from opstool.doors.wire import EntryFailure, Received
 from opstool.words.errors import OpstoolError
 from opstool.words.message import Message
 from opstool.words.queue import Queue
@@ -29,7 +30,8 @@ _EXTENSIONS_PER_SECOND = 1_000
 """Messages a heartbeat is sure to extend in a second; many held messages get longer leases (held / this)."""
 _DELETE_ATTEMPTS = 3
 _RENEWED = EntryFailure(code="handle_renewed", message="it was received again meanwhile", retryable=True)
-_RELEASE_WORKERS = 8
+_REQUESTS_AT_ONCE = 8
+"""Even at 80 ms a request they extend ten messages each often enough for _EXTENSIONS_PER_SECOND."""
 
 
 @dataclass(slots=True, eq=False)
@@ -114,8 +116,7 @@ class Leases:
         due_after = self._lease_s / _BEATS_PER_LEASE / 2
         with self._lock:
             due = [lease for lease in self._held.values() if not lease.lost and self._age(lease) >= due_after]
-        for batch in _batches(due):
-            self._extend(batch)
+        _each_batch(self._extend, due)
 
     def usable(self, leases: Sequence[Lease]) -> list[Lease]:
         """Return those leases that will last for a send; drop the lost ones, so that they can be received afresh."""
@@ -165,12 +166,7 @@ class Leases:
     def release(self, leases: Sequence[Lease]) -> None:
         """Make messages visible again at once; where that fails, their visibility timeout does it later."""
         self._drop(leases)
-        batches = list(_batches(leases))
-        if len(batches) == 1:
-            self._release_batch(batches[0])
-        elif batches:
-            with ThreadPoolExecutor(_RELEASE_WORKERS, thread_name_prefix="opstool-release") as pool:
-                list(pool.map(self._release_batch, batches))
+        _each_batch(self._release_batch, leases)
 
     def _release_batch(self, batch: Sequence[Lease]) -> None:
         try:
@@ -216,3 +212,13 @@ def _batches(leases: Iterable[Lease]) -> Iterator[list[Lease]]:
     iterator = iter(leases)
     while batch := list(islice(iterator, MAX_BATCH_ENTRIES)):
         yield batch
+
+
+def _each_batch(action: Callable[[list[Lease]], None], leases: Iterable[Lease]) -> None:
+    """Carry out `action` on every batch, several at once."""
+    batches = list(_batches(leases))
+    if len(batches) == 1:
+        action(batches[0])
+    elif batches:
+        with ThreadPoolExecutor(_REQUESTS_AT_ONCE, thread_name_prefix="opstool-leases") as pool:
+            list(pool.map(action, batches))

@@ -9,7 +9,7 @@ from opstool.doors.journal import Journal
 from opstool.doors.sqs import Sqs
 from opstool.engine.dlq import DeadLetterQueue
 from opstool.engine.sinks import Rejected
-from opstool.words.errors import OpstoolError, RefusedError
+from opstool.words.errors import OpstoolError, RefusedError, ServiceError
 from opstool.words.message import Message
 from opstool.words.queue import Queue
 
@@ -37,9 +37,10 @@ class Routes:
         arn = message.source_arn or self._archived_source(message)
         if arn:
             with self._lock:
-                if arn not in self._by_arn:
-                    self._by_arn[arn] = self._look_up(arn)
-                return self._by_arn[arn]
+                found = self._by_arn.get(arn) or self._look_up(arn)
+                if isinstance(found, Queue) or not found.retryable:  # what may be found later is asked for again
+                    self._by_arn[arn] = found
+                return found
         if len(self._dlq.sources) == 1:
             return self._dlq.sources[0].queue
         return Rejected(code="no_certain_target", message=self._no_source())
@@ -64,7 +65,9 @@ class Routes:
         try:
             return self._sqs.resolve(arn)
         except OpstoolError as error:
-            return Rejected(code="source_gone", message=f"its source queue `{arn}`: {error.message}")
+            passing = isinstance(error, ServiceError) and error.retryable
+            code = "source_unknown" if passing else "source_gone"
+            return Rejected(code=code, message=f"its source queue `{arn}`: {error.message}", retryable=passing)
 
     def _no_source(self) -> str:
         if not self._dlq.sources:

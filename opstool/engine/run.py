@@ -144,7 +144,8 @@ class Run:
         """
         now_ms = self.kit.clock.wall() * 1000
         for move in self.kit.journal.unsettled(self.plan.origin):
-            self.hold.end.blind_for(self.kit.lease_s - (now_ms - move.updated_at_ms) / 1000)
+            age_s = max(0.0, (now_ms - move.updated_at_ms) / 1000)  # a wall clock may have been set back
+            self.hold.end.blind_for(self.kit.lease_s - age_s)
             if move.run_id == self.plan.run_id and move.state is State.INTENT:
                 delivery.open_bodies.add(move.record_id, move.body_sha256)
 

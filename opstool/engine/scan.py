@@ -10,13 +10,14 @@ A scan may touch nothing but visibility; what `settle` does is its owner's promi
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from opstool.doors.clock import Clock
-from opstool.doors.sqs import MAX_BATCH_ENTRIES
+from opstool.doors.sqs import CLOCKS_AGREE_MS, MAX_BATCH_ENTRIES
 from opstool.engine.lease import IN_FLIGHT_LIMIT, Lease, Leases
 from opstool.engine.throttle import backoff_s
 from opstool.words.awserrors import OVER_LIMIT
@@ -41,23 +42,39 @@ def most(ids: Collection[str] | None, limit: int | None) -> int | None:
 
 
 class EndOfQueue:
-    """Decides when there is nothing more: enough empty receives, and nothing that we know to be only hidden."""
+    """Decides when there is nothing more: enough empty receives, and nothing that we know to be only hidden.
 
-    def __init__(self, clock: Clock) -> None:
+    Thread-safe. `began_ms` is SQS's time at the beginning; without it no message is too late to be waited for.
+    """
+
+    def __init__(self, clock: Clock, *, began_ms: int | None = None) -> None:
         self._clock = clock
+        self._lock = threading.Lock()
         self._empty = 0
         self._blind_until = clock.monotonic()
+        self._late_after_ms = math.inf if began_ms is None else began_ms + CLOCKS_AGREE_MS
 
     def saw(self, messages: int) -> None:
         """Note what a receive brought that was new; an empty one proves nothing while something may be hidden."""
-        blind = self._clock.monotonic() < self._blind_until
-        self._empty = 0 if messages or blind else self._empty + 1
+        with self._lock:
+            blind = self._clock.monotonic() < self._blind_until
+            self._empty = 0 if messages or blind else self._empty + 1
+
+    def saw_sent_at(self, sent_at_ms: Sequence[int]) -> None:
+        """Note when the new messages of a receive were sent.
+
+        Where messages never cease to die a queue is never empty. What was sent after we began does not keep us, unless
+        the receive was full of it: then there may be older ones behind it.
+        """
+        full = len(sent_at_ms) >= MAX_BATCH_ENTRIES
+        self.saw(len(sent_at_ms) if full else sum(each <= self._late_after_ms for each in sent_at_ms))
 
     def blind_for(self, seconds: float) -> None:
         """Note that messages may be hidden for so long: a receive whose answer was lost, a dead process's leases."""
         if seconds > 0:
-            self._blind_until = max(self._blind_until, self._clock.monotonic() + seconds)
-            self._empty = 0
+            with self._lock:
+                self._blind_until = max(self._blind_until, self._clock.monotonic() + seconds)
+                self._empty = 0
 
     @property
     def reached(self) -> bool:
@@ -158,7 +175,7 @@ class Scan:
             self._survive(error)
             return [], True
         self._errors = 0
-        self.end.saw(len(leases))
+        self.end.saw_sent_at([lease.content.sent_at_ms for lease in leases])
         return [lease for lease in leases if self._takes(lease)], not leases
 
     def _survive(self, error: OpstoolError) -> None:

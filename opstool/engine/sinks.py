@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from opstool.doors.sqs import EntryFailure, Outgoing, Sent, Sqs, split
-from opstool.words.awserrors import BATCH_TOO_LONG
+from opstool.doors.sqs import Sqs, split
+from opstool.doors.wire import EntryFailure, Outgoing, Sent
+from opstool.words.awserrors import BATCH_TOO_LONG, INVALID_REQUEST
 from opstool.words.errors import NotFoundError, OpstoolError, ServiceError
 from opstool.words.message import Message, md5_of_attributes, md5_of_body
 from opstool.words.queue import Queue
@@ -21,6 +22,8 @@ DEDUPLICATION_WINDOW_S = 300
 """For so long a FIFO queue accepts a known deduplication id and delivers nothing: SQS developer guide."""
 _SLOWEST_SEND_S = 30
 """A repeat counts as within the window only when it gets there within it, even if it takes so long."""
+_ABOUT_THE_MESSAGES = {BATCH_TOO_LONG, INVALID_REQUEST}
+"""Refusals of a whole batch that a smaller one may not meet: too long by the server's count, or one bad entry."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,8 +62,8 @@ class Sink(Protocol):
     def repeat_is_safe_for_s(self, message: Message) -> float:
         """Return for how long after its first attempt a message can be put again without being there twice."""
 
-    def suffices(self, target: str) -> bool:
-        """Tell whether a copy that was confirmed in `target` before makes a put needless."""
+    def suffices(self, message_id: str, target: str) -> bool:
+        """Tell whether the copy of a message that was confirmed in `target` before makes a put needless."""
 
     def put(self, messages: Sequence[Message]) -> dict[str, Put]:
         """Try each message once; return by message id what became of it."""
@@ -82,7 +85,7 @@ class QueueSink:
         target = self._route(message)
         return float(DEDUPLICATION_WINDOW_S - _SLOWEST_SEND_S) if _is_fifo(target) else 0.0
 
-    def suffices(self, target: str) -> bool:
+    def suffices(self, message_id: str, target: str) -> bool:  # noqa: ARG002 - a sink's interface
         """Tell whether that was a queue: a copy in an archive, or in nothing, was not sent."""
         return target.startswith("arn:")
 
@@ -111,7 +114,7 @@ class QueueSink:
         try:
             answers = self._sqs.send_batch(target, [self._outgoing(target, message) for message in batch])
         except OpstoolError as error:
-            if error.code == BATCH_TOO_LONG and len(batch) > 1:  # a server that counts more than SQS documents
+            if error.code in _ABOUT_THE_MESSAGES and len(batch) > 1:  # one of them must not hold up the others
                 half = len(batch) // 2
                 return {**self._send(target, batch[:half]), **self._send(target, batch[half:])}
             return dict.fromkeys((message.message_id for message in batch), _refused(error))
@@ -128,23 +131,28 @@ class QueueSink:
 
 
 class ArchiveSink:
-    """Write messages to an archive; they are confirmed when they are on disk."""
+    """Write messages to an archive; they are confirmed when they are on disk. `target` is its path."""
 
     def __init__(self, archive: AppendOnly, target: str) -> None:
         self._archive = archive
         self._target = target
+        self._archived_ids = set(archive.known_ids)
 
     def repeat_is_safe_for_s(self, message: Message) -> float:  # noqa: ARG002 - a sink's interface
         """Return for ever: the archive knows its ids."""
         return math.inf
 
-    def suffices(self, target: str) -> bool:
-        """Tell whether the copy is in a queue or in this very archive: another one may be gone by now."""
-        return target.startswith("arn:") or target == self._target
+    def suffices(self, message_id: str, target: str) -> bool:
+        """Tell whether the copy is in a queue or in this very archive: another one may be gone by now.
+
+        A path proves nothing: the file that once had this name may have been moved, or thrown away.
+        """
+        return target.startswith("arn:") or message_id in self._archived_ids
 
     def put(self, messages: Sequence[Message]) -> dict[str, Put]:
         """Append what the archive does not hold yet; raise StorageError when the disk says no."""
-        self._archive.append([each for each in messages if each.message_id not in self._archive.known_ids])
+        self._archive.append([each for each in messages if each.message_id not in self._archived_ids])
+        self._archived_ids.update(each.message_id for each in messages)
         return {each.message_id: Confirmed(new_id=None, target=self._target) for each in messages}
 
     def group_of(self, message: Message) -> str | None:  # noqa: ARG002 - a sink's interface
@@ -163,7 +171,7 @@ class NothingSink:
         """Return for ever: twice nothing is nothing."""
         return math.inf
 
-    def suffices(self, target: str) -> bool:  # noqa: ARG002 - a sink's interface
+    def suffices(self, message_id: str, target: str) -> bool:  # noqa: ARG002 - a sink's interface
         """Return True: no copy is wanted."""
         return True
 
@@ -227,7 +235,7 @@ def _refused(error: OpstoolError) -> Rejected:
         message=error.message,
         retryable=passing,
         may_be_there=service is not None and service.outcome_unknown,
-        error=None if passing or isinstance(error, NotFoundError) or error.code == BATCH_TOO_LONG else error,
+        error=None if passing or isinstance(error, NotFoundError) or error.code in _ABOUT_THE_MESSAGES else error,
     )
 
 

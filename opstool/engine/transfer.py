@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 
+from opstool.doors.sqs import CLOCKS_AGREE_MS
 from opstool.engine.delivery import Delivery
 from opstool.engine.lease import Lease, Leases
 from opstool.engine.scan import EndOfQueue
@@ -22,8 +23,6 @@ from opstool.words.message import Message
 from opstool.words.plan import Plan
 from opstool.words.report import Outcome, Tally
 
-_CLOCKS_AGREE_MS = 2_000
-"""How far our idea of SQS's time may be wrong: see Sqs.now_ms."""
 _DELETE_ROUNDS = 3
 """How often a message that was sent is received and deleted again before it is left to a later run."""
 
@@ -59,7 +58,7 @@ class Transfer:
     def _predates_plan(self, message: Message) -> bool:
         if self.plan.ids is not None:
             return message.message_id in self.plan.ids
-        return self.plan.sent_before_ms is not None and message.sent_at_ms < self.plan.sent_before_ms - _CLOCKS_AGREE_MS
+        return self.plan.sent_before_ms is not None and message.sent_at_ms < self.plan.sent_before_ms - CLOCKS_AGREE_MS
 
     def settle(self, batch: Sequence[Lease]) -> None:
         """Carry one batch of up to ten messages through all stages."""
@@ -74,6 +73,9 @@ class Transfer:
 
         done = self.delivery.deliver(self.plan.origin, [lease.content for lease in batch], still_ours)
         self._delete([leases[message_id] for message_id in done.now | done.before])
+        for lease in batch:
+            if self.tally.outcome(lease.message_id) is Outcome.SUCCEEDED:
+                lease.forget_body()
 
     def _delete(self, leases: Sequence[Lease]) -> None:
         if not leases:

@@ -76,6 +76,6 @@ def show(kit: Toolkit, message_id: str, name: str | None = None) -> Listing:
         raise NotFoundError(
             f'no message `{message_id}` was seen in "{listing.dlq.queue.name}"',
             code="message_not_found",
-            hint="it may be in flight elsewhere; opstool dlq list shows what is visible",
+            hint=f"opstool dlq list {listing.dlq.queue.name} shows what is visible; it may be in flight elsewhere",
         )
     return listing

@@ -16,7 +16,7 @@ from opstool.engine.hold import Hold
 from opstool.engine.run import Run
 from opstool.verbs import importing, purge, redrive
 from opstool.words.errors import RefusedError
-from opstool.words.plan import Plan
+from opstool.words.plan import Plan, price_usd, requests_to_move
 from opstool.words.record import Move, RunRecord, State
 from opstool.words.report import Status
 
@@ -85,11 +85,15 @@ def _resume_transfer(kit: Toolkit, record: RunRecord, changed: Mapping[str, Any]
         hold.end.blind_for(record.lease_s)
     sent = sum(move.state is not State.INTENT for move in moves)
     settled = frozenset(move.record_id for move in moves if move.state is State.SETTLED)
+    left = max(0, plan.count - sent)
+    requests = requests_to_move(left)
     plan = replace(
         plan,
         queue=dlq.queue,
         ids=None if plan.ids is None else plan.ids - settled,
-        count=max(0, plan.count - sent),
+        count=left,
+        requests=requests,
+        cost_usd=price_usd(requests, fifo=dlq.queue.is_fifo),
         retention_s=dlq.attributes.retention_s,
         options={**plan.options, **changed},
         notes=(f"{sent} messages were dealt with before this run was interrupted",),

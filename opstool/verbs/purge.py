@@ -38,7 +38,8 @@ def prepare(  # noqa: PLR0913 - one parameter for each choice, all but the first
     selection = selection or Selection()
     dlq = locate_to_change(kit, name, not_a_dlq=not_a_dlq)
     run_id = new_run_id(kit.clock)
-    path = None if no_archive else (archive or kit.state_dir / "archives" / f"{dlq.queue.name}-{run_id}.jsonl.gz")
+    file = archive or kit.state_dir / "archives" / f"{dlq.queue.name}-{run_id}.jsonl.gz"
+    path = None if no_archive else file.absolute()  # whoever resumes may stand in another folder
     with ExitStack() as undo:
         hold = undo.enter_context(Hold(kit, dlq, exclusive=True))
         found = (

@@ -95,5 +95,5 @@ def _active_move_task(kit: Toolkit, queue: Queue) -> str | None:
     """Return the status of a native move task that is under way; None where there is none, or none can be had."""
     try:
         return kit.sqs.active_move_task(queue)
-    except ServiceError:
-        return None  # an endpoint without move tasks: most emulators
+    except (AccessError, NotFoundError, ServiceError):
+        return None  # an endpoint without move tasks, as most emulators; not allowed; or the queue is gone by now

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -193,16 +194,20 @@ def from_event(event: object) -> list[Message]:
 
 def _from_record(number: int, record: Mapping[str, Any]) -> Message:
     try:
-        attributes = {
-            name: Attribute(type=each["dataType"], value=each["stringValue"])
-            for name, each in record.get("messageAttributes", {}).items()
-        }
+        attributes = {name: _from_attribute(each) for name, each in record.get("messageAttributes", {}).items()}
         group_id = record.get("attributes", {}).get("MessageGroupId")
         return Message(
             message_id=f"test-{number:06}", body=str(record["body"]), attributes=attributes, group_id=group_id
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UsageError(f"record {number} of the event is not an SQS record", code="invalid_file") from error
+
+
+def _from_attribute(fields: Mapping[str, Any]) -> Attribute:
+    kind = str(fields["dataType"])
+    if kind.startswith("Binary"):
+        return Attribute(type=kind, value=base64.b64decode(fields["binaryValue"], validate=True))
+    return Attribute(type=kind, value=fields["stringValue"])
 
 
 def _plan(kit: Toolkit, queue: Queue, messages: Sequence[Message], options: Mapping[str, Any]) -> Plan:

@@ -32,12 +32,15 @@ _THROTTLED = {
 OVER_LIMIT = "over_limit"
 BATCH_TOO_LONG = "batch_too_long"
 UNKNOWN_OPERATION = "unknown_operation"
+INVALID_REQUEST = "invalid_request"
 STALE_RECEIPT_HANDLE = "stale_receipt_handle"
 STALE_HANDLE_CODES = {"ReceiptHandleIsInvalid", "MessageNotInflight"}
 
 _BY_CODE = {
     "BatchRequestTooLong": BATCH_TOO_LONG,
     "OverLimit": OVER_LIMIT,
+    "InvalidMessageContents": INVALID_REQUEST,
+    "InvalidParameterValue": INVALID_REQUEST,
     **dict.fromkeys(STALE_HANDLE_CODES, STALE_RECEIPT_HANDLE),
     **dict.fromkeys(
         ("InvalidAction", "UnknownOperation", "UnknownOperationException", "UnsupportedOperation"), UNKNOWN_OPERATION
@@ -61,7 +64,7 @@ def error_for(operation: str, code: str, message: str, status: int = 400) -> Ops
         return AccessError(
             f"`{operation}` was denied: {message}",
             code="access_denied",
-            hint=f"allow the action `{operation.removesuffix('Batch')}` for this identity, or use another --profile",
+            hint=_allow(operation, code),
         )
     if code in _EXPIRED:
         return AccessError("the credentials have expired", code="credentials_expired", hint="aws sso login")
@@ -72,6 +75,13 @@ def error_for(operation: str, code: str, message: str, status: int = 400) -> Ops
             hint="aws sts get-caller-identity",
         )
     return _service_error(operation, code, message, status)
+
+
+def _allow(operation: str, code: str) -> str:
+    """Return which actions to allow; those on the queue's key are not named after the operation."""
+    action = operation.removesuffix("Batch")
+    actions = {"KmsAccessDenied": "kms:Decrypt` and `kms:GenerateDataKey"}.get(code, action)
+    return f"allow the action `{actions}` for this identity, or use another --profile"
 
 
 def _service_error(operation: str, code: str, message: str, status: int) -> OpstoolError:

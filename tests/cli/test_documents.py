@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from opstool.verbs.testbatch import Fate, TestBatch
 from tests.cli.world import World, a_reason
 
 ENVELOPE = {"version", "type"}
@@ -86,6 +88,23 @@ MOVE = ENVELOPE | {
 }
 
 
+def _documented(heading: str) -> set[str]:
+    """Return the keys in the first column of the table under a heading of docs/documents.md."""
+    text = (Path(__file__).parents[2] / "docs" / "documents.md").read_text(encoding="utf-8")
+    section = text.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    return set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    ("heading", "keys"),
+    [("report", REPORT), ("plan", PLAN), ("queue", QUEUE), ("error", ERROR), ("message", MESSAGE)],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_every_key_is_documented(heading: str, keys: set[str]) -> None:
+    """docs/documents.md names the keys of each document, and no others."""
+    assert _documented(heading) == keys - ENVELOPE
+
+
 def test_list_nests_its_messages(world: World) -> None:
     """`list --output json` is one document with the messages under `messages`, each with its reason."""
     [dead] = world.kill('{"message": "hello"}')
@@ -145,6 +164,31 @@ def test_a_purge_names_its_archive(world: World) -> None:
     assert Path(report["archive"]).is_file()
     back = world.run("dlq", "import", report["archive"], "--yes", "--output", "json").document
     assert (set(back), back["succeeded"], world.bodies(world.dlq)) == (REPORT, 2, ["a", "b"])
+
+
+@pytest.mark.parametrize(("named", "follow"), [(["orders"], "dlq list orders\n"), ([], "dlq list\n")], ids=str)
+def test_the_hint_after_a_batch_leads_to_its_dead(
+    world: World, monkeypatch: pytest.MonkeyPatch, named: list[str], follow: str
+) -> None:
+    """A queue that was named is named again: without it another DLQ would be listed, or none."""
+    monkeypatch.setattr(TestBatch, "follow", lambda _: Fate(consumed=(), dead=("an-id",)))
+    assert world.run("send-test-batch", *named, "--wait").err.endswith(follow)
+
+
+def test_the_hints_for_what_is_not_found_can_be_pasted(world: World) -> None:
+    """They begin with the command, and with the options that choose the AWS."""
+    world.kill("a")
+    hint = world.run("--region", "eu-west-1", "dlq", "show", "nobody").err.split("hint: ")[1]
+    assert hint.startswith("opstool --region eu-west-1 ")
+    assert " dlq list orders-dlq shows " in hint
+
+
+def test_an_export_says_what_it_could_not_see(world: World, tmp_path: Path) -> None:
+    """Messages in flight elsewhere are not in the archive, and an archive without them must not look whole."""
+    world.kill("a", "b")
+    world.sqs("ReceiveMessage", {"QueueUrl": world.dlq, "MaxNumberOfMessages": 1, "VisibilityTimeout": 600})
+    for to in ([], ["--to-file", str(tmp_path / "out.jsonl")]):
+        assert "1 more messages were in flight elsewhere" in world.run("dlq", "export", *to).err
 
 
 def test_an_export_to_stdout_keeps_its_report_off_it(world: World) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -63,6 +64,28 @@ def test_start_detached_shows_what_runs(world: World, asked: dict[str, Any]) -> 
     assert "alarms are not evaluated" in ended.err
     assert (asked["stack_name"], asked["parameters"]) == ("mine", {"FunctionTimeout": "1"})
     assert asked["state_dir"] == world.state_dir
+
+
+@pytest.mark.parametrize(
+    ("outputs", "follow"),
+    [
+        ({"ProcessingQueueARN": "arn:aws:sqs:us-east-1:123456789012:orders"}, "send-test-batch --poison 3"),
+        ({}, "dlq queues"),
+    ],
+    ids=["our template", "anybody's"],
+)
+def test_the_hint_after_a_start_is_a_command_that_works(
+    world: World,
+    asked: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    outputs: dict[str, str],
+    follow: str,
+) -> None:
+    """A stack without our outputs has no queue that could be left out; --local is said once."""
+    monkeypatch.setattr("opstool.local.start_detached", lambda *_, **__: replace(RUNNING, outputs=outputs))
+    hint = world.run("--local", "local", "start", "--detach").err.split("hint: ")[1]
+    assert hint.count("--local") == 1
+    assert hint.endswith(f"{follow}\n")
 
 
 def test_start_in_the_foreground_waits_and_closes(world: World, asked: dict[str, Any]) -> None:

@@ -88,6 +88,20 @@ def test_the_module_is_the_program() -> None:
     assert (done.returncode, done.stdout[:8]) == (0, "opstool ")
 
 
+def test_a_ctrl_c_while_the_program_loads_leaves_no_traceback() -> None:
+    """Loading takes a third of a second, and a person may think better of it in that time."""
+    code = (
+        "import sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'opstool.cli.main': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "from opstool.__main__ import run; run()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "error: interrupted\n")
+
+
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals and pipes as POSIX has them")
 
 
@@ -127,6 +141,17 @@ def test_a_closed_stdout_keeps_the_status(tmp_path: Path, argv: list[str], statu
         assert "DEPTHS 30 0" in done.stderr
 
 
+@posix_only
+@pytest.mark.parametrize("argv", ["history", "history --output json", "dlq bogus --output json"])
+def test_a_program_without_a_stdout_keeps_its_status(tmp_path: Path, argv: str) -> None:
+    """Started with `>&-`, as some schedulers do, there is nobody to write to and nothing to complain about."""
+    command = f'"{sys.executable}" -m opstool --state-dir "{tmp_path}" {argv} >&-'
+    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == (2 if "bogus" in argv else 0)
+    assert "Traceback" not in done.stderr
+    assert "error" not in done.stderr
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize(
     "argv", [["dlq", "list"], ["dlq", "export"], ["dlq", "list", "--output", "json"]], ids=" ".join
@@ -161,7 +186,7 @@ def test_the_first_signal_ends_a_run_in_good_order(tmp_path: Path, signal: str) 
 @posix_only
 def test_the_second_signal_leaves_at_once(tmp_path: Path) -> None:
     """A second Ctrl-C ends the process with 130 while a call is still under way."""
-    then = "os.kill(os.getpid(), signal.SIGINT); threading.Event().wait(50)"
+    then = "[os.kill(os.getpid(), signal.SIGINT) for _ in range(500) if not threading.Event().wait(0.1)]"
     prepare = INTERRUPT.format(operation="SendMessageBatch", call=1, signal="SIGINT", then=then)
     done = run(tmp_path, ["dlq", "redrive", "--yes"], prepare=prepare)
     assert done.returncode == 130

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from opstool.fake import Faults
+from opstool.fake import FailCalls, Faults
 from opstool.words.awserrors import error_for
 from tests.cli.world import World
 
@@ -53,6 +53,17 @@ def test_queues_that_may_not_be_read_are_left_out_and_counted(world: World) -> N
 
     assert (ended.status, [each["name"] for each in ended.document["queues"]]) == (0, ["orders-dlq"])
     assert "1 queues may not be read" in ended.err
+
+
+def test_an_identity_that_may_not_list_move_tasks_sees_the_queues(world: World) -> None:
+    """That permission is for redriving natively; the overview goes without."""
+    world.sqs.faults = FailCalls(
+        "ListMessageMoveTasks", error_for("ListMessageMoveTasks", "AccessDenied", "no policy allows it", 403)
+    )
+
+    ended = world.run("dlq", "queues", "--output", "json")
+
+    assert (ended.status, [each["move_task"] for each in ended.document["queues"]]) == (0, [None])
 
 
 def test_an_identity_that_may_read_no_queue_is_told_so(world: World) -> None:

@@ -153,6 +153,15 @@ def test_a_terminal_shows_progress_at_once(monkeypatch: pytest.MonkeyPatch) -> N
     assert screen.text.endswith("\r\x1b[K")
 
 
+def test_a_changing_line_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that wraps would leave its first row behind at each redraw."""
+    screen = Terminal(terminal=True)
+    monkeypatch.setattr("sys.stderr", screen)
+    monkeypatch.setenv("COLUMNS", "80")
+    Notices().transient("x" * 200)
+    assert screen.text == "x" * 79
+
+
 def test_elsewhere_a_line_comes_every_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     """A log gets whole lines, the first after ten seconds."""
     log = Terminal()

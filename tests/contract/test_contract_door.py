@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from opstool.doors.clock import SystemClock
-from opstool.doors.sqs import EntryFailure, Outgoing, Sent, Sqs
+from opstool.doors.sqs import Sqs
+from opstool.doors.wire import EntryFailure, Outgoing, Sent
 from opstool.words.errors import NotFoundError
 from opstool.words.message import Attribute, Message, md5_of_attributes, md5_of_body
 from opstool.words.queue import Queue, RedrivePolicy

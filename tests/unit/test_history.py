@@ -10,6 +10,7 @@ from opstool.fake import Faults
 from opstool.verbs import history, redrive
 from opstool.words.errors import NotFoundError, RefusedError
 from opstool.words.filters import Selection
+from opstool.words.plan import requests_to_move
 from opstool.words.report import Status
 from tests.world import Died, World, forget_as_dead
 
@@ -112,6 +113,16 @@ def test_a_resume_deletes_what_was_sent_and_not_deleted(world: World) -> None:
     assert set(Counter(world.bodies(world.source)).values()) == {1}
 
 
+def test_a_resumed_plan_has_a_price(world: World) -> None:
+    """It is that of the messages that are left."""
+    world.die([f"body {number}" for number in range(30)])
+    kit = world.kit()
+    run_id = die(world, kit, redrive.prepare(kit, world.dlq.arn), DieAt("DeleteMessageBatch", 2))
+    with history.resume(world.kit(), run_id) as again:
+        assert (again.plan.requests, again.plan.cost_usd > 0) == (requests_to_move(again.plan.count), True)
+        assert again.plan.requests > 0
+
+
 def test_a_resume_waits_for_what_the_dead_process_held(world: World) -> None:
     """Everything was hidden by its leases; an empty queue is not the end before they have lapsed."""
     world.die([f"body {number}" for number in range(10)])
@@ -122,6 +133,17 @@ def test_a_resume_waits_for_what_the_dead_process_held(world: World) -> None:
     with history.resume(world.kit(), run_id) as again:
         assert again.execute().status is Status.DONE
     assert len(world.bodies(world.source)) == 10
+
+
+def test_a_resume_waits_for_what_the_dead_process_only_held(world: World) -> None:
+    """No intent tells of it: the process died before it came so far."""
+    world.die([f"body {number}" for number in range(5)])
+    kit = world.kit()
+    run_id = die(world, kit, redrive.prepare(kit, world.dlq.arn), DieAt("ReceiveMessage", 1))
+    assert world.visible(world.dlq) == 0
+    with history.resume(world.kit(), run_id) as again:
+        assert again.execute().status is Status.DONE
+    assert len(world.bodies(world.source)) == 5
 
 
 def test_a_run_that_dies_again_after_it_was_resumed_is_waited_for_again(world: World) -> None:

@@ -110,7 +110,7 @@ def test_a_copy_that_does_not_suffice_leaves_the_message_fresh(journal: Journal)
     """What was archived was not sent."""
     claim(journal)
     journal.confirm(ORIGIN, [("m-1", None, "/archives/a.jsonl")])
-    assert claim(journal, "run-2", suffices=lambda target: target.startswith("arn:"))[0] is Claim.FRESH
+    assert claim(journal, "run-2", suffices=lambda _, target: target.startswith("arn:"))[0] is Claim.FRESH
     assert states(journal, "run-2") == [State.INTENT]
 
 

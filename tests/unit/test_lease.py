@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -220,6 +221,22 @@ def test_the_body_of_a_released_message_is_forgotten(world: World, leases: Lease
     lease.forget_body()
     with pytest.raises(AssertionError):
         _ = lease.content
+
+
+def test_a_heartbeat_extends_several_batches_at_once(world: World, leases: Leases) -> None:
+    """One after the other, five thousand messages would lapse before their turn came."""
+    take(world, leases, 20)
+    both = threading.Barrier(2)
+
+    class Meet(Faults):
+        def before(self, operation: str, request: Mapping[str, Any]) -> None:
+            if operation == "ChangeMessageVisibilityBatch":
+                both.wait(5)
+
+    world.clock.advance(5)
+    world.fake.faults = Meet()
+    leases.keep_alive()
+    assert not both.broken
 
 
 def test_very_many_messages_get_longer_leases(world: World, leases: Leases) -> None:

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from opstool.doors.archive import read_archive
-from opstool.doors.sqs import Outgoing, Sqs
+from opstool.doors.sqs import Sqs
+from opstool.doors.wire import Outgoing
+from opstool.fake import FailCalls, Faults
 from opstool.verbs import purge
-from opstool.words.errors import RefusedError
+from opstool.words.errors import AccessError, RefusedError
 from opstool.words.filters import Selection
 from opstool.words.message import Attribute, Message
 from opstool.words.report import Status
@@ -70,6 +72,29 @@ def test_an_archive_that_exists_is_not_written_over(world: World, tmp_path: Path
         run.execute()
     assert (tmp_path / "a.jsonl").read_text() == "precious"
     assert world.visible(world.dlq) == 3
+
+
+def test_an_archive_of_the_same_name_is_not_the_archive_that_was(world: World, tmp_path: Path) -> None:
+    """Archived, not deleted because that was denied, the file thrown away, purged again: the new file has them all."""
+    world.die([f"body {number}" for number in range(15)])
+    world.fake.faults = FailCalls("DeleteMessageBatch", AccessError("no", code="access_denied"))
+    with purge.prepare(world.kit(), world.dlq.arn, archive=tmp_path / "a.jsonl") as run:
+        assert run.execute().error_code == "access_denied"
+    world.fake.faults = Faults()
+    (tmp_path / "a.jsonl").unlink()
+    with purge.prepare(world.kit(), world.dlq.arn, archive=tmp_path / "a.jsonl") as run:
+        assert run.execute().status is Status.DONE
+    archived = Counter(record.message.body for record in read_archive(tmp_path / "a.jsonl"))
+    assert archived == Counter(f"body {number}" for number in range(15))
+
+
+def test_the_archive_of_a_purge_is_found_from_any_folder(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A resume may be typed elsewhere: the plan holds the whole path."""
+    monkeypatch.chdir(tmp_path)
+    with purge.prepare(world.kit(), world.dlq.arn, archive=Path("a.jsonl")) as run:
+        assert run.plan.options["archive"] == str(tmp_path / "a.jsonl")
 
 
 def test_only_what_was_selected_is_purged(world: World) -> None:

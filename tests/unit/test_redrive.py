@@ -176,6 +176,19 @@ def test_what_a_purge_archived_and_could_not_delete_is_still_sent_by_a_redrive(w
     assert Counter(world.bodies(world.source)) == Counter(bodies(10))
 
 
+def test_a_clock_that_was_set_back_keeps_nobody_waiting(world: World) -> None:
+    """What an earlier run left unsettled is hidden for a lease, whatever the wall clock says of its age."""
+    world.die(bodies(3))
+    world.fake.faults = FailCalls("DeleteMessageBatch", AccessError("no", code="access_denied"))
+    run_all(world)
+    world.fake.faults = Faults()
+    world.clock.jump_wall(-86_400)
+    before = world.clock.monotonic()
+    assert run_all(world, Selection(ids=frozenset(["unknown"]))).counts.succeeded == 0
+    assert run_all(world).counts.succeeded == 3
+    assert world.clock.monotonic() - before < 120
+
+
 def test_a_delete_that_is_denied_is_told_of_what_was_sent(world: World) -> None:
     """They are not "given back undecided": their copies are there."""
     world.die(bodies(10))

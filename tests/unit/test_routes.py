@@ -5,6 +5,7 @@ import pytest
 from opstool.engine.dlq import locate
 from opstool.engine.routes import Routes
 from opstool.engine.sinks import Rejected
+from opstool.fake import FailCalls, throttled
 from opstool.verbs import redrive
 from opstool.words.errors import RefusedError
 from opstool.words.message import Message
@@ -43,6 +44,18 @@ def test_a_source_that_is_gone_is_no_route(world: World) -> None:
     assert isinstance(rejected, Rejected)
     assert rejected.code == "source_gone"
     assert arn in rejected.message
+
+
+def test_a_source_that_could_not_be_asked_for_is_asked_for_again(world: World) -> None:
+    """A moment's throttling is not the end of a queue."""
+    former = make_queue(world.fake, "former")
+    route = routes(world)
+    message = Message(message_id="1", body="x", source_arn=former.arn)
+    world.fake.faults = FailCalls("GetQueueUrl", throttled("GetQueueUrl"), calls=[1])
+    first = route(message)
+    assert isinstance(first, Rejected)
+    assert (first.code, first.retryable) == ("source_unknown", True)
+    assert route(message) == former
 
 
 def test_without_a_source_the_only_queue_of_the_dlq_is_certain(world: World) -> None:

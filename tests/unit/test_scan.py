@@ -21,11 +21,11 @@ class Looking:
 
     def __init__(self, world: World, **options: Any) -> None:
         self.world = world
-        self.leases = Leases(sqs=Sqs(world.fake, world.clock), queue=world.dlq, clock=world.clock, lease_s=30)
+        self.leases = Leases(sqs=Sqs(world.call, world.clock), queue=world.dlq, clock=world.clock, lease_s=30)
         self.tally = Tally()
         self.stop = threading.Event()
         self.batches: list[list[Lease]] = []
-        self.end = EndOfQueue(world.clock)
+        self.end = options.pop("end", EndOfQueue(world.clock))
         decide: Callable[[Message], Outcome | None] = lambda _: None  # noqa: E731 - a default
         self.scan = Scan(
             leases=self.leases,
@@ -280,6 +280,38 @@ def test_the_end_is_three_empty_receives_in_a_row_with_nothing_hidden() -> None:
     assert not end.reached
     end.saw(0)
     assert end.reached
+
+
+def test_a_scan_ends_though_messages_never_cease_to_arrive(world: World, looking: Callable[..., Looking]) -> None:
+    """What was sent after it began does not keep it; all that was there before is seen."""
+    ids = fill(world, 25)
+
+    class Arrivals(Faults):
+        def before(self, operation: str, request: Mapping[str, Any]) -> None:
+            if operation == "ReceiveMessage" and scan.leases.held < 500:
+                world.clock.advance(3)
+                world.ask("SendMessage", world.dlq, MessageBody="late")
+
+    scan = looking(end=EndOfQueue(world.clock, began_ms=int(world.clock.wall() * 1000)))
+    world.fake.faults = Arrivals()
+    scan.scan.run()
+    assert set(ids) <= set(scan.taken)
+    assert scan.leases.held < 50
+
+
+def test_a_receive_full_of_late_messages_proves_nothing() -> None:
+    """There may be older ones behind them."""
+    end = EndOfQueue(FakeClock(), began_ms=0)
+    for _ in range(3):
+        end.saw_sent_at([9_999] * 10)
+    assert not end.reached
+    for _ in range(3):
+        end.saw_sent_at([9_999] * 9)
+    assert end.reached
+    end.blind_for(1)
+    for _ in range(3):
+        end.saw_sent_at([2_000])
+    assert not end.reached
 
 
 def test_a_body_that_is_not_taken_is_let_go_of(world: World, looking: Callable[..., Looking]) -> None:

@@ -182,6 +182,13 @@ def test_a_denied_action_is_named(endpoint: Callable[[bytes | None], Endpoint]) 
     assert "`DeleteMessage`" in error.hint
 
 
+def test_what_the_queues_key_denies_is_named(endpoint: Callable[[bytes | None], Endpoint]) -> None:
+    """The action on the queue may be allowed already."""
+    answer = refusal("KmsAccessDenied", "KMS.AccessDeniedException")
+    error = error_of(lambda: session_at(endpoint(answer).url).sqs_call(*DELETE))
+    assert "`kms:Decrypt` and `kms:GenerateDataKey`" in str(error.hint)
+
+
 def test_a_closed_port_is_no_connection() -> None:
     """Nothing left this machine, so nothing is uncertain."""
     with socket.create_server(("127.0.0.1", 0)) as free:

@@ -75,8 +75,9 @@ def test_a_confirmation_names_the_new_id_and_the_queue(world: World) -> None:
         lambda response: response["Successful"][0].update(MD5OfMessageBody="0" * 32),
         lambda response: response["Successful"][0].update(MD5OfMessageAttributes="0" * 32),
         lambda response: response["Successful"][0].pop("MD5OfMessageAttributes"),
+        lambda response: response["Successful"][0].pop("MD5OfMessageBody"),
     ],
-    ids=["body", "attributes", "attributes missing"],
+    ids=["body", "attributes", "attributes missing", "body missing"],
 )
 def test_a_copy_with_another_md5_is_no_copy(world: World, change: Any) -> None:
     """It is not confirmed, not tried again, and may be there."""
@@ -122,6 +123,23 @@ def test_batches_are_split_by_bytes(world: World) -> None:
     assert {type(put) for put in sink_to(world).put(big).values()} == {Confirmed}
     assert world.fake.requests["SendMessageBatch"] == 4
     assert isinstance(sink_to(world).put([message(11, "x" * 1_048_576)])["m-11"], Confirmed)
+
+
+def test_one_message_that_the_target_refuses_does_not_hold_up_the_others(world: World) -> None:
+    """SQS may refuse a whole batch for one entry; the run goes on with the rest, and names that one."""
+
+    class Refuse(Faults):
+        def before(self, operation: str, request: Mapping[str, Any]) -> None:
+            """Refuse a batch that holds the bad message."""
+            if operation == "SendMessageBatch" and any(each["MessageBody"] == "bad" for each in request["Entries"]):
+                raise error_for(operation, "InvalidMessageContents", "a character is not allowed")
+
+    world.fake.faults = Refuse()
+    results = sink_to(world).put([message(number, "bad" if number == 3 else None) for number in range(1, 11)])
+
+    assert [key for key, put in results.items() if not isinstance(put, Confirmed)] == ["m-3"]
+    refused = rejected(results, "m-3")
+    assert (refused.code, refused.error, refused.may_be_there) == ("invalid_request", None, False)
 
 
 def test_a_batch_that_a_server_finds_too_long_is_halved(world: World) -> None:
@@ -230,10 +248,13 @@ def test_how_long_a_repeat_is_safe_depends_on_the_target_of_the_message(world: W
 
 
 def test_which_earlier_copies_suffice() -> None:
-    """One in a queue is sent; one in another archive, or in nothing, is neither sent nor in this archive."""
+    """One in a queue is sent; one in another archive, or in nothing, is neither sent nor in this archive.
+
+    The name of a file proves nothing, what is in it does.
+    """
 
     class Nowhere:
-        known_ids: frozenset[str] = frozenset()
+        known_ids: frozenset[str] = frozenset({"here"})
 
         def append(self, messages: object) -> None: ...
 
@@ -242,6 +263,9 @@ def test_which_earlier_copies_suffice() -> None:
     queue = QueueSink(None, lambda _: None, run_id="r")  # type: ignore[arg-type,return-value]
     archive, nothing = ArchiveSink(Nowhere(), "/a.jsonl"), NothingSink()
     targets = ["arn:aws:sqs:eu-west-1:1:orders", "/a.jsonl", "/b.jsonl", "nothing"]
-    assert [queue.suffices(each) for each in targets] == [True, False, False, False]
-    assert [archive.suffices(each) for each in targets] == [True, True, False, False]
-    assert [nothing.suffices(each) for each in targets] == [True, True, True, True]
+    assert [queue.suffices("here", each) for each in targets] == [True, False, False, False]
+    assert [archive.suffices("m-1", each) for each in targets] == [True, False, False, False]
+    assert archive.suffices("here", "/a.jsonl")
+    archive.put([message(1)])
+    assert archive.suffices(message(1).message_id, "/a.jsonl")
+    assert [nothing.suffices("here", each) for each in targets] == [True, True, True, True]

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from opstool.doors.sqs import EntryFailure, Outgoing, Sent, Sqs, split
+from opstool.doors.sqs import Sqs, split
+from opstool.doors.wire import EntryFailure, Outgoing, Sent
 from opstool.fake import Behaviour, FailCalls, FakeClock, FakeSqs, Faults
 from opstool.words.awserrors import error_for
 from opstool.words.errors import NotFoundError, UsageError
@@ -87,6 +88,59 @@ def test_the_sources_are_found_where_a_server_cannot_list_them(world: World, sqs
     unknown = error_for("ListDeadLetterSourceQueues", "InvalidAction", "")
     world.fake.faults = FailCalls("ListDeadLetterSourceQueues", unknown)
     assert [source.queue.arn for source in sqs.sources(world.dlq)] == [world.source.arn]
+
+
+def test_a_source_that_is_gone_by_now_is_left_out(world: World, sqs: Sqs) -> None:
+    """SQS goes on listing a queue for a minute after it was deleted."""
+    other = world.add_queue("payments", dlq=world.dlq)
+
+    class Gone(Faults):
+        def before(self, operation: str, request: Mapping[str, Any]) -> None:
+            if operation == "GetQueueAttributes" and request["QueueUrl"] == other.url:
+                raise error_for(operation, "QueueDoesNotExist", "")
+
+    world.fake.faults = Gone()
+    assert [source.queue.arn for source in sqs.sources(world.dlq)] == [world.source.arn]
+
+
+@pytest.mark.parametrize("form", ["arn", "url"])
+def test_an_address_that_leads_nowhere_is_named_with_the_way_elsewhere(world: World, sqs: Sqs, form: str) -> None:
+    """It may be right in another region."""
+    address = getattr(world.source, form) + "x"
+    with pytest.raises(NotFoundError) as caught:
+        sqs.resolve(address)
+    assert address in caught.value.message
+    assert "--region" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("operation", ["DeleteMessageBatch", "ChangeMessageVisibilityBatch"])
+def test_an_entry_that_the_answer_is_silent_about_is_not_confirmed(world: World, sqs: Sqs, operation: str) -> None:
+    """An answer without a word is no yes."""
+    world.send(world.dlq, ["x"])
+    [(_, handle)] = sqs.receive(world.dlq, visibility_timeout_s=30, wait_s=0)
+
+    class Silent(Faults):
+        def after(self, asked: str, request: Mapping[str, Any], response: dict[str, Any]) -> dict[str, Any]:
+            return {} if asked == operation else response
+
+    world.fake.faults = Silent()
+    if operation == "DeleteMessageBatch":
+        failed = sqs.delete_batch(world.dlq, [handle])
+    else:
+        failed = sqs.change_visibility_batch(world.dlq, [handle], visibility_timeout_s=30)
+    assert [(key, each.code, each.retryable) for key, each in failed.items()] == [(0, "no_answer", True)]
+
+
+def test_a_date_that_cannot_be_read_is_as_good_as_none(world: World) -> None:
+    """Some servers write their own."""
+
+    def call(operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        answer = world.fake(operation, request)
+        return {**answer, "ResponseMetadata": {"HTTPHeaders": {"date": "soon"}}}
+
+    sqs = Sqs(call, world.clock)
+    sqs.attributes(world.dlq)
+    assert sqs.now_ms() == int(world.clock.wall() * 1000)
 
 
 def test_a_message_is_received_with_everything_that_is_known_of_it(world: World, sqs: Sqs) -> None:

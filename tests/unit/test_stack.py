@@ -28,8 +28,9 @@ def test_a_stack_is_asked_once() -> None:
 
 def test_an_output_that_is_not_there_is_named() -> None:
     """Another stack than ours, perhaps."""
-    with pytest.raises(NotFoundError, match="no output `C`"):
+    with pytest.raises(NotFoundError, match="no output `C`") as caught:
         answering(("A", "1"))[0].output("C")
+    assert str(caught.value.hint).startswith("opstool dlq queues ")
 
 
 def test_a_stack_that_does_not_exist_is_named() -> None:

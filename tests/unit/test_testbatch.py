@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,9 +84,20 @@ def test_a_lambda_event_becomes_its_messages() -> None:
     assert message.attributes == {"a": Attribute(type="String", value="1")}
 
 
+def test_the_shipped_event_becomes_its_messages() -> None:
+    """Each of its ten records, bytes as bytes."""
+    event = json.loads((Path(__file__).parents[2] / "events" / "test-event.json").read_text())
+    messages = testbatch.from_event(event)
+    assert [each.body for each in messages] == [record["body"] for record in event["Records"]]
+    assert messages[6].attributes["checksum"] == Attribute(type="Binary", value=bytes(range(12)))
+
+
+BAD_BASE64 = {"body": "x", "messageAttributes": {"a": {"dataType": "Binary", "binaryValue": "?"}}}
+
+
 @pytest.mark.parametrize(
     "event",
-    [{}, [], None, {"Records": None}, {"Records": [{}]}, {"Records": ["x"]}, {"Records": [None]}],
+    [{}, [], None, *({"Records": records} for records in (None, [{}], ["x"], [None], [BAD_BASE64]))],
     ids=repr,
 )
 def test_what_is_no_event_is_a_usage_error(event: object) -> None:
