@@ -9,10 +9,10 @@ from typing import BinaryIO
 
 from opstool.doors.archive import ArchiveWriter, StreamWriter
 from opstool.doors.toolkit import Toolkit
+from opstool.engine.account import new_run_id
 from opstool.engine.dlq import DeadLetterQueue, locate
 from opstool.engine.hold import Hold
 from opstool.engine.lease import Lease
-from opstool.engine.run import new_run_id
 from opstool.engine.scan import Scan, most
 from opstool.engine.survey import Survey, note_coverage, note_missing_ids, survey
 from opstool.words.errors import StorageError

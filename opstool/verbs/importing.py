@@ -14,8 +14,8 @@ from opstool.doors.archive import Archive, Record, open_archive
 from opstool.doors.locking import RunLock
 from opstool.doors.sqs import MAX_BATCH_ENTRIES
 from opstool.doors.toolkit import Toolkit
+from opstool.engine.account import conclude, new_run_id, run_record
 from opstool.engine.delivery import Delivery, Uncertain
-from opstool.engine.run import conclude, new_run_id, run_record
 from opstool.engine.sinks import QueueSink
 from opstool.engine.throttle import Throttle
 from opstool.words.errors import OpstoolError, RefusedError

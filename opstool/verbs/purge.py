@@ -7,10 +7,11 @@ from pathlib import Path
 
 from opstool.doors.archive import ArchiveWriter
 from opstool.doors.toolkit import Toolkit
+from opstool.engine.account import new_run_id
 from opstool.engine.delivery import Uncertain
 from opstool.engine.dlq import DeadLetterQueue, locate_to_change
 from opstool.engine.hold import Hold
-from opstool.engine.run import Run, new_run_id
+from opstool.engine.run import Run
 from opstool.engine.sinks import ArchiveSink, NothingSink, Sink
 from opstool.engine.survey import survey
 from opstool.verbs.redrive import freeze, whole

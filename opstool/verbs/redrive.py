@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from opstool.doors.toolkit import Toolkit
+from opstool.engine.account import new_run_id
 from opstool.engine.delivery import Uncertain
 from opstool.engine.dlq import DeadLetterQueue, locate_to_change
 from opstool.engine.hold import Hold
 from opstool.engine.routes import Routes
-from opstool.engine.run import Run, new_run_id
+from opstool.engine.run import Run
 from opstool.engine.sinks import QueueSink, Sink
 from opstool.engine.survey import Survey, peek, survey
 from opstool.words.errors import RefusedError

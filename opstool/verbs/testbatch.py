@@ -11,10 +11,10 @@ from typing import Any
 from opstool.doors.sqs import split
 from opstool.doors.stack import SOURCE_OUTPUT
 from opstool.doors.toolkit import Toolkit
+from opstool.engine.account import conclude, new_run_id, run_record
 from opstool.engine.delivery import Delivery, Uncertain
 from opstool.engine.dlq import DeadLetterQueue
 from opstool.engine.hold import Hold
-from opstool.engine.run import conclude, new_run_id, run_record
 from opstool.engine.sinks import QueueSink
 from opstool.engine.survey import survey
 from opstool.engine.throttle import Throttle
