@@ -7,6 +7,7 @@ imported when the first client is asked for, because it takes longer than everyt
 from __future__ import annotations
 
 import os
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,7 +68,8 @@ class Session:
         with _our_errors("CreateSession"):
             return boto3.Session(
                 profile_name=settings.profile,
-                region_name=settings.region,
+                # The one setting that boto3 does not take from where the AWS CLI and every other SDK do.
+                region_name=settings.region or os.environ.get("AWS_REGION"),
                 aws_access_key_id=settings.access_key_id,
                 aws_secret_access_key=settings.secret_access_key,
                 botocore_session=_isolated() if settings.is_isolated else None,

@@ -198,6 +198,15 @@ def test_a_closed_port_is_no_connection() -> None:
     assert (error.code, error.retryable, error.outcome_unknown) == ("no_connection", True, False)
 
 
+def test_the_region_is_found_where_the_aws_cli_finds_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS_REGION before AWS_DEFAULT_REGION; boto3 alone knows only the second. What is asked for by name wins."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    assert Session().region == "eu-west-1"
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    assert Session().region == "eu-central-1"
+    assert Session(Connection(region="us-east-1")).region == "us-east-1"
+
+
 def test_no_region_says_so() -> None:
     """With the means to name one."""
     error = error_of(lambda: Session().sqs_call(*SEND))
