@@ -7,7 +7,6 @@ imported when the first client is asked for, because it takes longer than everyt
 from __future__ import annotations
 
 import os
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
