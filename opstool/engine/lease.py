@@ -78,6 +78,7 @@ class Leases:
         self._lease_s = lease_s
         self._held: dict[str, Lease] = {}
         self._lock = threading.Lock()
+        self._unreleased = 0
         self._end_heartbeat: Callable[[], None] = clock.every(lease_s / _BEATS_PER_LEASE, self.keep_alive)
 
     @property
@@ -170,11 +171,23 @@ class Leases:
 
     def _release_batch(self, batch: Sequence[Lease]) -> None:
         try:
-            self._sqs.change_visibility_batch(
-                self._queue, [lease.receipt_handle for lease in batch], visibility_timeout_s=0
+            hidden = len(
+                self._sqs.change_visibility_batch(
+                    self._queue, [lease.receipt_handle for lease in batch], visibility_timeout_s=0
+                )
             )
         except OpstoolError:
-            return  # nothing is lost: the timeout ends by itself, and a report must still be made
+            hidden = len(batch)  # nothing is lost: the timeout ends by itself, and a report must still be made
+        with self._lock:
+            self._unreleased += hidden
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return what could not be left as it was, as sentences for people."""
+        if not self._unreleased:
+            return ()
+        hidden_for = f"hidden for up to {self.lease_s} s more"
+        return (f"{self._unreleased} messages could not be released: they stay {hidden_for}",)
 
     def close(self) -> None:
         """Stop the heartbeat, then release everything that is held: in this order no beat hides a message again."""

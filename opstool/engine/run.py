@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
 
@@ -167,9 +167,10 @@ class Run:
         dealt_with = counts.succeeded + counts.failed + len(self.settled) + unseen
         limited = self.plan.limit is not None and dealt_with >= self.plan.limit
         left = counts.released > 0 and not limited
+        plan = replace(self.plan, notes=(*self.plan.notes, *self.hold.leases.notes))
         return conclude(
             self.kit,
-            self.plan,
+            plan,
             self.hold.tally,
             started=started,
             before=self.hold.requests_before,

@@ -65,7 +65,7 @@ def list_messages(
         counts=counts,
         missing_ids=missing,
         partial=found.partial,
-        notes=(*notes, *found.notes),
+        notes=(*notes, *found.notes, *hold.leases.notes),
     )
 
 

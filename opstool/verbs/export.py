@@ -82,7 +82,7 @@ def export(
         archive=str(to) if isinstance(to, Path) else None,
         failures=failures,
         error_code=error.code if error else None,
-        notes=tuple(found.notes),
+        notes=(*found.notes, *hold.leases.notes),
     )
 
 

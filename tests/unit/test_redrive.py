@@ -11,6 +11,7 @@ import pytest
 from opstool.doors.archive import read_archive
 from opstool.fake import Behaviour, FailCalls, Faults, no_answer
 from opstool.verbs import history, purge, redrive
+from opstool.words.awserrors import error_for
 from opstool.words.errors import AccessError, InterruptedRunError, RefusedError, StorageError
 from opstool.words.filters import Selection, select
 from opstool.words.record import State
@@ -550,3 +551,15 @@ def test_the_journal_tells_who_did_what_and_why(world: World) -> None:
     assert {move.record_id for move in details.moves} == set(ids)
     assert {move.state for move in details.moves} == {State.SETTLED}
     assert '"n"' not in repr(details)
+
+
+def test_what_could_not_be_released_is_said_in_the_report(world: World) -> None:
+    """What was not meant stays hidden when visibilities may not be changed; whoever looks next must know."""
+    world.die(bodies(5))
+    world.fake.faults = FailCalls(
+        "ChangeMessageVisibilityBatch", error_for("ChangeMessageVisibilityBatch", "AccessDenied", "no", 403)
+    )
+    with redrive.prepare(world.kit(), "orders-dlq", Selection(body_contains="1")) as run:
+        report = run.execute()
+    assert (report.counts.succeeded, report.counts.skipped) == (1, 4)
+    assert "4 messages could not be released: they stay hidden for up to 30 s more" in report.notes
