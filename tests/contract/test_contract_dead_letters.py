@@ -11,6 +11,9 @@ import pytest
 from opstool.words.errors import OpstoolError
 from tests.contract.servers import QueueOnServer, Server, bodies, redrive_policy
 
+REFUSED = {"invalid_request", "aws_error"}
+"""AWS answers InvalidParameterValue; moto has another code for some of these, and refuses all the same."""
+
 
 def _kill(source: QueueOnServer, times: int) -> None:
     """Receive a source's messages so often that the next receive moves them."""
@@ -199,7 +202,7 @@ def test_a_receive_count_that_makes_no_sense_is_refused(server: Server, count: i
     """The maxReceiveCount is 1 to 1,000."""
     dlq = server.make_queue()
     policy = {"RedrivePolicy": redrive_policy(dlq, count)}
-    assert server.make_queue().refusal("SetQueueAttributes", Attributes=policy).code == "aws_error"
+    assert server.make_queue().refusal("SetQueueAttributes", Attributes=policy).code in REFUSED
 
 
 @pytest.mark.departs(moto="refuses it and sets it all the same")
@@ -215,7 +218,7 @@ def test_a_dead_letter_queue_of_the_other_type_is_refused(server: Server) -> Non
     """A FIFO queue's dead-letter queue is FIFO."""
     dlq = server.make_queue()
     policy = {"RedrivePolicy": redrive_policy(dlq, 3)}
-    assert server.make_queue(fifo=True).refusal("SetQueueAttributes", Attributes=policy).code == "aws_error"
+    assert server.make_queue(fifo=True).refusal("SetQueueAttributes", Attributes=policy).code in REFUSED
 
 
 def test_the_redrive_allow_policy_can_be_read(server: Server) -> None:
@@ -234,4 +237,4 @@ def test_a_queue_that_is_not_allowed_cannot_use_a_dead_letter_queue(server: Serv
     dlq = server.make_queue(RedriveAllowPolicy=json.dumps(policy))
     redrive = {"RedrivePolicy": redrive_policy(dlq, 3)}
     allowed.ask("SetQueueAttributes", Attributes=redrive)
-    assert other.refusal("SetQueueAttributes", Attributes=redrive).code == "aws_error"
+    assert other.refusal("SetQueueAttributes", Attributes=redrive).code == "invalid_request"

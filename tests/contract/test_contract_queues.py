@@ -138,7 +138,7 @@ def test_queues_are_listed_by_page(server: Server) -> None:
 @pytest.mark.parametrize("name", ["with space", "x" * 81, "dot.ted", FIFO_WITHOUT_ATTRIBUTE])
 def test_a_name_that_sqs_does_not_take_is_refused(server: Server, name: str) -> None:
     """Letters, digits, hyphens and underscores; `.fifo` for FIFO queues only."""
-    assert server.refusal("CreateQueue", QueueName=name).code == "aws_error"
+    assert server.refusal("CreateQueue", QueueName=name).code == "invalid_request"
 
 
 @pytest.mark.departs(moto="sets FIFO attributes on a standard queue")

@@ -125,7 +125,7 @@ def test_a_batch_of_visibility_changes_names_each_that_failed(server: Server) ->
 )
 def test_a_receive_outside_the_bounds_is_refused(server: Server, wrong: str, value: int) -> None:
     """Ten messages, twelve hours and twenty seconds are the most."""
-    assert server.make_queue().refusal("ReceiveMessage", **{wrong: value}).code == "aws_error"
+    assert server.make_queue().refusal("ReceiveMessage", **{wrong: value}).code == "invalid_request"
 
 
 def test_ten_messages_come_in_one_receive(server: Server) -> None:
@@ -181,7 +181,7 @@ def test_a_delayed_message_shows_when_its_delay_is_over(server: Server) -> None:
 
 def test_a_delay_beyond_fifteen_minutes_is_refused(server: Server) -> None:
     """DelaySeconds is 900 at most."""
-    assert server.make_queue().refusal("SendMessage", MessageBody="x", DelaySeconds=901).code == "aws_error"
+    assert server.make_queue().refusal("SendMessage", MessageBody="x", DelaySeconds=901).code == "invalid_request"
 
 
 def test_a_long_poll_ends_with_the_message_it_waits_for(server: Server) -> None:
