@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Self
-
 from opstool.doors.locking import RunLock
 from opstool.doors.sqs import MAX_BATCH_ENTRIES
 from opstool.doors.toolkit import Toolkit
 from opstool.engine.dlq import DeadLetterQueue
 from opstool.engine.lease import Leases
 from opstool.engine.scan import EMPTY_RECEIVES_TO_END, EndOfQueue
+from opstool.words.closing import Closing
 from opstool.words.queue import QueueAttributes
 from opstool.words.report import Tally
 
 
-class Hold:
+class Hold(Closing):
     """Hold a queue until closed; `exclusive` keeps every other run of this state directory away from it.
 
     Raises RefusedError when another run has it.
@@ -40,16 +38,6 @@ class Hold:
             if self._lock:
                 self._lock.release()
                 self._lock = None
-
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close, whatever happened."""
-        self.close()
 
 
 def _useful_workers(attributes: QueueAttributes) -> int:

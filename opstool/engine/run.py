@@ -12,8 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from types import TracebackType
-from typing import Self
 
 from opstool.doors.toolkit import Toolkit
 from opstool.engine.account import conclude, run_record
@@ -24,6 +22,7 @@ from opstool.engine.scan import Scan, most
 from opstool.engine.sinks import Sink
 from opstool.engine.throttle import Throttle
 from opstool.engine.transfer import Transfer
+from opstool.words.closing import Closing
 from opstool.words.errors import OpstoolError
 from opstool.words.plan import Plan
 from opstool.words.record import State
@@ -31,7 +30,7 @@ from opstool.words.report import Report, Tally
 
 
 @dataclass(kw_only=True)
-class Run:
+class Run(Closing):
     """A plan with everything needed to carry it out once. `in_hand` are the leases of what the plan has found.
 
     `notes` and `partial` are what the plan's scan could not see; `open_sink` is called when the run begins, so that a
@@ -99,16 +98,6 @@ class Run:
     def close(self) -> None:
         """Release what is held, and let other runs in."""
         self.hold.close()
-
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close, whatever happened."""
-        self.close()
 
     def _transfer(self, sink: Sink) -> Transfer:
         kit, plan, options = self.kit, self.plan, self.plan.options

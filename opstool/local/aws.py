@@ -14,14 +14,14 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from opstool.doors.clock import Clock, SystemClock
 from opstool.local import state
 from opstool.local.client import DEFAULT_REGION, ClientSettings
 from opstool.local.server import EmbeddedServer, open_server_count
 from opstool.local.state import LocalStatus
+from opstool.words.closing import Closing
 from opstool.words.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ GRACE_S = 2.0
 """How long a batch in hand may take to finish when the embedded AWS closes."""
 
 
-class LocalAws:
+class LocalAws(Closing):
     """A running embedded AWS; a context manager that closes it."""
 
     def __init__(self, *, stack_name: str, state_dir: Path | None, clock: Clock, region: str) -> None:
@@ -157,16 +157,6 @@ class LocalAws:
         """Delete the stack when other servers of this process keep the emulator's state alive."""
         if open_server_count() > 1:
             self.settings.client("cloudformation").delete_stack(StackName=self.stack_name)
-
-    def __enter__(self) -> Self:
-        """Return the running instance."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close it."""
-        self.close()
 
 
 def start(

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO
 
 from opstool.doors.archive import Archive, Record, open_archive
 from opstool.doors.locking import RunLock
@@ -18,6 +17,7 @@ from opstool.engine.account import conclude, new_run_id, run_record
 from opstool.engine.delivery import Delivery, Uncertain
 from opstool.engine.sinks import QueueSink
 from opstool.engine.throttle import Throttle
+from opstool.words.closing import Closing
 from opstool.words.errors import OpstoolError, RefusedError
 from opstool.words.filters import Selection
 from opstool.words.message import Message
@@ -29,7 +29,7 @@ _SAMPLES = 3
 
 
 @dataclass(kw_only=True)
-class Import:
+class Import(Closing):
     """A checked archive with a plan to send it. Leaving its `with` closes the file."""
 
     kit: Toolkit
@@ -72,16 +72,6 @@ class Import:
     def close(self) -> None:
         """Close the archive, and let other runs at the targets."""
         self.undo.close()
-
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close, whatever happened."""
-        self.close()
 
     def _delivery(self, target: Queue, throttle: Throttle) -> Delivery:
         return Delivery(

@@ -9,12 +9,11 @@ from opstool.doors.archive import ArchiveWriter
 from opstool.doors.toolkit import Toolkit
 from opstool.engine.account import new_run_id
 from opstool.engine.delivery import Uncertain
-from opstool.engine.dlq import DeadLetterQueue, locate_to_change
+from opstool.engine.dlq import locate_to_change
 from opstool.engine.hold import Hold
+from opstool.engine.planning import find, followed, freeze
 from opstool.engine.run import Run
 from opstool.engine.sinks import ArchiveSink, NothingSink, Sink
-from opstool.engine.survey import survey
-from opstool.verbs.redrive import freeze, whole
 from opstool.words.filters import Selection
 from opstool.words.plan import Plan
 
@@ -43,11 +42,7 @@ def prepare(  # noqa: PLR0913 - one parameter for each choice, all but the first
     path = None if no_archive else file.absolute()  # whoever resumes may stand in another folder
     with ExitStack() as undo:
         hold = undo.enter_context(Hold(kit, dlq, exclusive=True))
-        found = (
-            whole(hold, limit)
-            if selection.is_everything
-            else survey(kit, hold, dlq, selection, limit=limit, reasons=False)
-        )
+        found = find(kit, hold, dlq, selection, limit)
         plan = freeze(
             kit,
             dlq,
@@ -62,7 +57,7 @@ def prepare(  # noqa: PLR0913 - one parameter for each choice, all but the first
                 count=0,
                 exact=False,
                 limit=limit,
-                notes=_followed(dlq),
+                notes=followed(dlq),
                 irreversible=_irreversible(path),
                 options={
                     "archive": str(path) if path else None,
@@ -98,9 +93,3 @@ def _irreversible(path: Path | None) -> str:
     if path is None:
         return "the messages are deleted and kept nowhere"
     return f"the messages leave the queue; `opstool dlq import {path}` brings them back, under new ids"
-
-
-def _followed(dlq: DeadLetterQueue) -> tuple[str, ...]:
-    if not dlq.followed_from:
-        return ()
-    return (f'"{dlq.followed_from.name}" is a source queue; its redrive policy leads to "{dlq.queue.name}"',)

@@ -11,21 +11,18 @@ from opstool.engine.account import new_run_id
 from opstool.engine.delivery import Uncertain
 from opstool.engine.dlq import DeadLetterQueue, locate_to_change
 from opstool.engine.hold import Hold
+from opstool.engine.planning import find, followed, freeze
 from opstool.engine.routes import Routes
 from opstool.engine.run import Run
 from opstool.engine.sinks import QueueSink, Sink
-from opstool.engine.survey import Survey, peek, survey
+from opstool.engine.survey import Survey
 from opstool.words.errors import RefusedError
 from opstool.words.filters import Selection
 from opstool.words.message import Message
-from opstool.words.plan import Plan, price_usd, requests_to_move
+from opstool.words.plan import Plan
 from opstool.words.queue import Queue
 
 OWN_SOURCE = "each message's own source queue"
-SAMPLES = 3
-_LATE_ARRIVALS = (
-    "messages sent before this plan but dead-lettered after it may be included: SQS keeps the original SentTimestamp"
-)
 _ONE_JOURNAL = "this journal knows what was sent from this machine; a colleague's runs are in a journal of their own"
 
 
@@ -51,11 +48,7 @@ def prepare(
     target = _target(kit, dlq, to)
     with ExitStack() as undo:
         hold = undo.enter_context(Hold(kit, dlq, exclusive=True))
-        found = (
-            whole(hold, limit)
-            if selection.is_everything
-            else survey(kit, hold, dlq, selection, limit=limit, reasons=False)
-        )
+        found = find(kit, hold, dlq, selection, limit)
         routes = Routes(sqs=kit.sqs, dlq=dlq, journal=kit.journal, to=target)
         routes.refuse_uncertain(found.messages)
         options = {"to": target.arn if target else None, "not_a_dlq": not_a_dlq, "uncertain": uncertain, "rate": rate}
@@ -97,42 +90,6 @@ def open_sink(kit: Toolkit, plan: Plan, dlq: DeadLetterQueue) -> Sink:
     return QueueSink(kit.sqs, routes, run_id=plan.run_id)
 
 
-def whole(hold: Hold, limit: int | None) -> Survey:
-    """Return the first batch of a queue that is not looked through first, because all of it is meant."""
-    return Survey(matched=peek(hold)[:limit])
-
-
-def freeze(kit: Toolkit, dlq: DeadLetterQueue, found: Survey, draft: Plan) -> Plan:
-    """Return the plan with what was found written into it: ids or a point in time, count, samples, price."""
-    everything = draft.selection.is_everything
-    count = max(dlq.attributes.depth, len(found.matched)) if everything else len(found.matched)
-    count = min(count, draft.limit) if draft.limit is not None else count
-    requests = requests_to_move(count)
-    fields = {name: getattr(draft, name) for name in draft.__dataclass_fields__}
-    fields |= {
-        "ids": None if everything else frozenset(lease.message_id for lease in found.matched),
-        "sent_before_ms": kit.sqs.now_ms() if everything else None,
-        "count": count,
-        "exact": not everything,
-        "samples": tuple(found.messages[:SAMPLES]),
-        "requests": requests,
-        "cost_usd": price_usd(requests, fifo=dlq.queue.is_fifo),
-        "retention_s": dlq.attributes.retention_s,
-        "notes": (*draft.notes, *found.notes, *(_blind_spots(dlq) if everything else ())),
-    }
-    return Plan(**fields)
-
-
-def _blind_spots(dlq: DeadLetterQueue) -> list[str]:
-    """Return what a plan that has not looked through the queue cannot know."""
-    notes = [] if dlq.queue.is_fifo else [_LATE_ARRIVALS]
-    if dlq.attributes.in_flight:
-        notes.append(
-            f"approximately {dlq.attributes.in_flight} more messages are in flight elsewhere and may be missed"
-        )
-    return notes
-
-
 def _target(kit: Toolkit, dlq: DeadLetterQueue, to: str | None) -> Queue | None:
     if to is None:
         return None
@@ -143,9 +100,7 @@ def _target(kit: Toolkit, dlq: DeadLetterQueue, to: str | None) -> Queue | None:
 
 
 def _notes(dlq: DeadLetterQueue, target: Queue | None, found: Survey, routes: Routes) -> tuple[str, ...]:
-    notes = [_ONE_JOURNAL]
-    if dlq.followed_from:
-        notes.append(f'"{dlq.followed_from.name}" is a source queue; its redrive policy leads to "{dlq.queue.name}"')
+    notes = [_ONE_JOURNAL, *followed(dlq)]
     if target and dlq.queue.is_fifo and not target.is_fifo:
         notes.append(f'"{target.name}" is a standard queue: the order of the messages is lost')
     if target and target.is_fifo and not dlq.queue.is_fifo:

@@ -14,10 +14,10 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import IO, BinaryIO, Self, cast
+from typing import IO, BinaryIO, cast
 
 from opstool.doors.archive.line import LONGEST_LINE, Record, parse_line
+from opstool.words.closing import Closing
 from opstool.words.errors import NotFoundError, StorageError, UsageError
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -43,7 +43,7 @@ def open_archive(source: Path | BinaryIO) -> Archive:
         raise
 
 
-class Archive:
+class Archive(Closing):
     """A checked archive: `count` records from the queues `queue_arns`; iterate over it as often as needed."""
 
     def __init__(self, file: BinaryIO, *, name: str) -> None:
@@ -123,14 +123,6 @@ class Archive:
     def close(self) -> None:
         """Close the file; a pipe's temporary copy is gone with it."""
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _open(path: Path) -> BinaryIO:

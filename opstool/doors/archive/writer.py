@@ -7,18 +7,18 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
 from opstool.doors.archive.file import create, cut, open_again, write_durably
 from opstool.doors.archive.line import LineWriter
 from opstool.doors.archive.tail import sound_part
+from opstool.words.closing import Closing
 from opstool.words.errors import StorageError
 from opstool.words.message import Message
 from opstool.words.reason import Reason
 
 
-class ArchiveWriter:
+class ArchiveWriter(Closing):
     """An archive file that is being written; safe to call from many threads.
 
     `known_ids` are the message ids it held when it was opened (only with `resume`), `count` the records it holds now.
@@ -96,14 +96,6 @@ class ArchiveWriter:
             if self._descriptor >= 0:
                 os.close(self._descriptor)
                 self._descriptor, self._broken = -1, True
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class StreamWriter:
