@@ -59,7 +59,7 @@ class Run(Closing):
         started = kit.clock.monotonic()
         sink = self.open_sink()
         with ExitStack() as undo:
-            undo.callback(close_sink, sink)
+            undo.callback(sink.close)
             undo.callback(self.hold.leases.close)
             kit.journal.start_run(run_record(kit, plan, note))
             bounded = self._carry_out(sink)
@@ -167,10 +167,3 @@ class Run(Closing):
             incomplete=left or bounded or self.partial,
             archive=self.archive,
         )
-
-
-def close_sink(sink: Sink) -> None:
-    """Close a sink that holds a file open."""
-    close = getattr(sink, "close", None)
-    if close:
-        close()

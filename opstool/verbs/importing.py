@@ -15,7 +15,7 @@ from opstool.doors.sqs import MAX_BATCH_ENTRIES
 from opstool.doors.toolkit import Toolkit
 from opstool.engine.account import conclude, new_run_id, run_record
 from opstool.engine.delivery import Delivery, Uncertain
-from opstool.engine.sinks import QueueSink
+from opstool.engine.queuesink import QueueSink
 from opstool.engine.throttle import Throttle
 from opstool.words.closing import Closing
 from opstool.words.errors import OpstoolError, RefusedError

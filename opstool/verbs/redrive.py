@@ -12,9 +12,10 @@ from opstool.engine.delivery import Uncertain
 from opstool.engine.dlq import DeadLetterQueue, locate_to_change
 from opstool.engine.hold import Hold
 from opstool.engine.planning import find, followed, freeze
+from opstool.engine.queuesink import QueueSink
 from opstool.engine.routes import Routes
 from opstool.engine.run import Run
-from opstool.engine.sinks import QueueSink, Sink
+from opstool.engine.sinks import Sink
 from opstool.engine.survey import Survey
 from opstool.words.errors import RefusedError
 from opstool.words.filters import Selection

@@ -15,7 +15,7 @@ from opstool.engine.account import conclude, new_run_id, run_record
 from opstool.engine.delivery import Delivery, Uncertain
 from opstool.engine.dlq import DeadLetterQueue
 from opstool.engine.hold import Hold
-from opstool.engine.sinks import QueueSink
+from opstool.engine.queuesink import QueueSink
 from opstool.engine.survey import survey
 from opstool.engine.throttle import Throttle
 from opstool.words.errors import OpstoolError, RefusedError, UsageError

@@ -9,7 +9,7 @@ import pytest
 from opstool.doors.journal import Journal
 from opstool.doors.sqs import Sqs
 from opstool.engine.delivery import PUT_ATTEMPTS, Delivered, Delivery, OpenBodies
-from opstool.engine.sinks import QueueSink
+from opstool.engine.queuesink import QueueSink
 from opstool.engine.throttle import Throttle
 from opstool.fake import EntryFault, FailCalls, Faults, no_answer, throttled
 from opstool.words.errors import AccessError, StorageError

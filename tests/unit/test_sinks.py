@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from opstool.doors.sqs import Sqs
-from opstool.engine.sinks import ArchiveSink, Confirmed, HeldBack, NothingSink, Put, QueueSink, Rejected
+from opstool.engine.queuesink import QueueSink
+from opstool.engine.sinks import ArchiveSink, Confirmed, HeldBack, NothingSink, Put, Rejected
 from opstool.fake import EntryFault, FailCalls, Faults, no_answer, throttled
 from opstool.words.awserrors import error_for
 from opstool.words.message import Attribute, Message
