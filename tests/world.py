@@ -164,13 +164,13 @@ class Accepted(Faults):
         """Return how many bodies were taken more than once."""
         return sum(count > 1 for count in self.copies.values())
 
-    def before(self, operation: str, request: Mapping[str, Any]) -> None:
+    def before(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any] | None:
         """Ask the inner faults."""
         if self._calls_left is not None:
             self._calls_left -= 1
             if self._calls_left < 0:
                 self._stop.set()
-        self.inner.before(operation, request)
+        return self.inner.before(operation, request)
 
     def entry(self, operation: str, entry: Mapping[str, Any]) -> Any:
         """Ask the inner faults."""

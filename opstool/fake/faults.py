@@ -1,8 +1,9 @@
 """What can go wrong between a caller and SQS, said by a test.
 
 A fault has three places, and no others are needed to lose, delay or garble anything:
-`before` raises: the request was never carried out. `after` raises: it was carried out and its answer was lost;
-`after` may also return another answer. `entry` returns a fault: this entry of a batch was refused, the others not.
+`before` raises, or answers in the service's stead: the request was never carried out. `after` raises: it was carried
+out and its answer was lost; `after` may also return another answer. `entry` returns a fault: this entry of a batch was
+refused, the others not.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ class EntryFault:
 class Faults:
     """No faults; override what should go wrong. Called without any lock held, from the thread that asks."""
 
-    def before(self, operation: str, request: Mapping[str, Any]) -> None:
-        """Raise to fail the request before anything is done."""
+    def before(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Raise to fail the request before anything is done, or return the answer that is given without doing it."""
 
     def entry(self, operation: str, entry: Mapping[str, Any]) -> EntryFault | None:
         """Return a fault to refuse this entry of a batch; asked after `before`."""

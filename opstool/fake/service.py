@@ -63,8 +63,9 @@ class FakeSqs:
             self.requests[operation] += 1
         try:
             check_request(operation, request)
-            self.faults.before(operation, request)
-            response = self._carry_out(operation, request)
+            response = self.faults.before(operation, request)
+            if response is None:
+                response = self._carry_out(operation, request)
         except RefusalError as refusal:
             raise error_for(operation, refusal.code, refusal.text) from refusal
         metadata = {"HTTPStatusCode": 200, "HTTPHeaders": {"date": formatdate(self._now_ms() // 1_000, usegmt=True)}}
