@@ -1,0 +1,12 @@
+"""How much of the fault suites runs: a bounded part that CI can wait for, or all of it (`make faults`)."""
+
+from __future__ import annotations
+
+import os
+
+FULL = os.environ.get("FAULTS") == "full"
+"""Whether everything runs; otherwise a part of at most eight minutes on two cores."""
+MESSAGES = 1_000 if FULL else 200
+"""Messages in a run on the fake."""
+CRASHES = int(os.environ.get("CRASHES", "400" if FULL else "200"))
+"""Seeds of the crash suite: each is one process that is killed, and resumed twice."""
