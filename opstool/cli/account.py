@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from opstool.cli import words
@@ -124,9 +124,10 @@ def report_lines(report: Report) -> Iterator[str]:
         "returned (sent, and dead again)": counts.returned,
         "skipped": counts.skipped,
         "released undecided": counts.released,
-        "possibly sent twice": report.possibly_sent_twice,
     }
     yield from (f"  {number:,} {name}" for name, number in others.items() if number)
+    if report.possibly_sent_twice_ids:
+        yield f"  {report.possibly_sent_twice:,} possibly sent twice{_named(report.possibly_sent_twice_ids)}"
     yield from _failure_lines(report.failures)
     if report.archive and counts.succeeded:
         yield f"  archive   {safe(report.archive)}"
@@ -147,10 +148,14 @@ def _way(report: Report) -> str:
 
 def _failure_lines(failures: tuple[Failure, ...]) -> Iterator[str]:
     for each in failures:
-        ids = ", ".join(safe(each_id) for each_id in each.message_ids[:_IDS_SHOWN])
-        more = len(each.message_ids) - _IDS_SHOWN
-        which = f": {ids}{f' and {more:,} more' if more > 0 else ''}" if ids else ""
-        yield f"  {each.code}: {safe(each.message)}{which}"
+        yield f"  {each.code}: {safe(each.message)}{_named(each.message_ids)}"
+
+
+def _named(message_ids: Sequence[str]) -> str:
+    """Return the first of the ids after a colon, and how many more there are; nothing when there is none."""
+    ids = ", ".join(safe(each) for each in message_ids[:_IDS_SHOWN])
+    more = len(message_ids) - _IDS_SHOWN
+    return f": {ids}{f' and {more:,} more' if more > 0 else ''}" if ids else ""
 
 
 def _hint(call: Invocation, report: Report) -> None:

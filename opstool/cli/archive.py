@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from opstool.cli import account
-from opstool.cli.changing import ChangeOptions, Rate, Uncertain, Uncertainty, Yes, carry_out, checked_rate
+from opstool.cli.changing import ChangeOptions, Rate, Uncertain, Uncertainty, Yes, carry_out
 from opstool.cli.confirm import Yes as YesConsent
 from opstool.cli.errors import DONE, report_status
 from opstool.cli.groups import dlq
@@ -103,7 +103,6 @@ def import_messages(  # noqa: PLR0913 - one parameter for each option of the com
         raise UsageError("`--to` and `--to-source` exclude each other")
     if file != "-":
         refuse_s3(Path(file))
-    rate = checked_rate(rate)
     return carry_out(
         call,
         lambda: importing.prepare(

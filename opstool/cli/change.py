@@ -16,7 +16,6 @@ from opstool.cli.changing import (
     Uncertainty,
     Yes,
     carry_out,
-    checked_rate,
 )
 from opstool.cli.confirm import QueueName
 from opstool.cli.confirm import Yes as YesConsent
@@ -54,7 +53,6 @@ def redrive_messages(  # noqa: PLR0913 - one parameter for each option of the co
     not_a_dlq: NotADlq = False,
 ) -> int:
     """Send messages back to their own source queue, each copy confirmed before the original is deleted."""
-    rate = checked_rate(rate)
     return carry_out(
         call,
         lambda: redrive.prepare(
@@ -110,7 +108,6 @@ def purge_messages(  # noqa: PLR0913 - one parameter for each option of the comm
     if archive and no_archive:
         raise UsageError("`--archive` and `--no-archive` exclude each other")
     refuse_s3(archive)
-    rate = checked_rate(rate)
     consent = QueueName(notices=call.notices, given=confirm)
     if confirm is not None and not change.dry_run:
         consent.check_name(locate_to_change(call.kit, queue, not_a_dlq=not_a_dlq).queue.name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -17,7 +16,6 @@ from opstool.cli.confirm import Consent
 from opstool.cli.globals import OptionGroup
 from opstool.cli.invocation import Invocation
 from opstool.cli.signals import check_not_stopped
-from opstool.words.errors import UsageError
 
 PANEL = "Plan and consent"
 
@@ -60,13 +58,6 @@ NotADlq = Annotated[
     bool,
     typer.Option("--not-a-dlq", help="Take a queue that is nobody's dead-letter queue.", rich_help_panel=PANEL),
 ]
-
-
-def checked_rate(rate: float | None) -> float | None:
-    """Return the rate; raise UsageError when nothing could be sent at it."""
-    if rate is not None and not (rate > 0 and math.isfinite(rate)):
-        raise UsageError("`--rate` must be a number of messages a second above 0", code="invalid_rate")
-    return rate
 
 
 def carry_out(

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from opstool.cli import words
-from opstool.cli.changing import ChangeOptions, Rate, Uncertainty, Yes, carry_out, checked_rate
+from opstool.cli.changing import ChangeOptions, Rate, Uncertainty, Yes, carry_out
 from opstool.cli.confirm import Yes as YesConsent
 from opstool.cli.errors import DONE
 from opstool.cli.groups import app
@@ -81,7 +81,6 @@ def resume_run(
 ) -> int:
     """Go on with a run that was interrupted; what it has sent is not sent again."""
     consent = YesConsent(notices=call.notices, given=yes)
-    rate = checked_rate(rate)
     return carry_out(
         call,
         lambda: history.resume(call.kit, run, uncertain=uncertain.value if uncertain else None, rate=rate),

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from opstool.cli import account, words
-from opstool.cli.changing import PANEL, ChangeOptions, Rate, Uncertain, Uncertainty, checked_rate
+from opstool.cli.changing import PANEL, ChangeOptions, Rate, Uncertain, Uncertainty
 from opstool.cli.errors import DONE, PARTIAL, report_status
 from opstool.cli.groups import app
 from opstool.cli.invocation import Invocation
@@ -81,7 +81,7 @@ def send_test_batch(  # noqa: PLR0913 - one parameter for each option of the com
             attributes=_attributes(attr or ()),
             group_id=group_id,
             uncertain=uncertain.value,
-            rate=checked_rate(rate),
+            rate=rate,
         )
         check_not_stopped(kit)
         account.show_plan(call, batch.plan)

@@ -204,10 +204,10 @@ class Journal:
         rows = self._database.rows("SELECT new_id FROM moves WHERE run_id = ? AND new_id IS NOT NULL", run_id)
         return {row["new_id"] for row in rows}
 
-    def possibly_sent_twice(self, run_id: str) -> int:
-        """Return how many messages a run has sent again after an answer was lost, crashes included."""
-        rows = self._database.rows("SELECT count(*) AS n FROM moves WHERE run_id = ? AND maybe_twice = 1", run_id)
-        return int(rows[0]["n"])
+    def possibly_sent_twice(self, run_id: str) -> tuple[str, ...]:
+        """Return the ids of the messages that a run has sent again after an answer was lost, crashes included."""
+        rows = self._database.rows("SELECT record_id FROM moves WHERE run_id = ? AND maybe_twice = 1", run_id)
+        return tuple(row["record_id"] for row in rows)
 
     def origin_of(self, new_id: str) -> Move | None:
         """Return the move that sent a message with this id: where it came from."""

@@ -65,7 +65,7 @@ def conclude(
             incomplete=incomplete or bool(failures) or error is not None,
         ),
         counts=tally.counts(),
-        possibly_sent_twice=kit.journal.possibly_sent_twice(plan.run_id),
+        possibly_sent_twice_ids=kit.journal.possibly_sent_twice(plan.run_id),
         requests=kit.sqs.requests - before[0],
         cost_usd=price_usd(kit.sqs.billed_requests - before[1], fifo=plan.queue.is_fifo),
         seconds=kit.clock.monotonic() - started,

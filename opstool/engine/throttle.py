@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import threading
 
 from opstool.doors.clock import Clock
+from opstool.words.errors import UsageError
+
+
+def check_rate(rate: float | None) -> None:
+    """Raise UsageError when nothing could be sent at this rate; None is no bound."""
+    if rate is not None and not (rate > 0 and math.isfinite(rate)):
+        raise UsageError("the rate must be a number of messages a second above 0", code="invalid_rate")
 
 
 class Throttle:

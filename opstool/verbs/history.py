@@ -14,6 +14,7 @@ from opstool.engine.delivery import Uncertain
 from opstool.engine.dlq import locate_to_change
 from opstool.engine.hold import Hold
 from opstool.engine.run import Run
+from opstool.engine.throttle import check_rate
 from opstool.verbs import importing, purge, redrive
 from opstool.words.errors import RefusedError
 from opstool.words.plan import Plan, price_usd, requests_to_move
@@ -48,6 +49,7 @@ def resume(
     `uncertain` and `rate` take the place of what the run began with. Raises NotFoundError, and RefusedError when it is
     done, still running, or of a kind that cannot be resumed.
     """
+    check_rate(rate)
     record = kit.journal.run(run_id)
     if record.status == Status.DONE:
         raise RefusedError(

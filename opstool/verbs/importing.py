@@ -16,7 +16,7 @@ from opstool.doors.toolkit import Toolkit
 from opstool.engine.account import conclude, new_run_id, run_record
 from opstool.engine.delivery import Delivery, Uncertain
 from opstool.engine.queuesink import QueueSink
-from opstool.engine.throttle import Throttle
+from opstool.engine.throttle import Throttle, check_rate
 from opstool.words.closing import Closing
 from opstool.words.errors import OpstoolError, RefusedError
 from opstool.words.filters import Selection
@@ -153,6 +153,7 @@ def prepare(
     Messages go into the queue they were archived from, or with `to_source` into the one they died in, or to `to`.
     Raises UsageError that names the lines that are wrong, RefusedError when a record has no target.
     """
+    check_rate(rate)
     run_id = new_run_id(kit.clock)
     options = {
         "file": str(source.resolve()) if isinstance(source, Path) else None,

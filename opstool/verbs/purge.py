@@ -14,6 +14,7 @@ from opstool.engine.hold import Hold
 from opstool.engine.planning import find, followed, freeze
 from opstool.engine.run import Run
 from opstool.engine.sinks import ArchiveSink, NothingSink, Sink
+from opstool.engine.throttle import check_rate
 from opstool.words.filters import Selection
 from opstool.words.plan import Plan
 
@@ -35,6 +36,7 @@ def prepare(  # noqa: PLR0913 - one parameter for each choice, all but the first
     The archive is a new file in the state directory unless `archive` names one. With `uncertain="leave"` a message that
     an earlier run may have sent stays in the queue. Raises what redrive.prepare raises.
     """
+    check_rate(rate)
     selection = selection or Selection()
     dlq = locate_to_change(kit, name, not_a_dlq=not_a_dlq)
     run_id = new_run_id(kit.clock)

@@ -17,6 +17,7 @@ from opstool.engine.routes import Routes
 from opstool.engine.run import Run
 from opstool.engine.sinks import Sink
 from opstool.engine.survey import Survey
+from opstool.engine.throttle import check_rate
 from opstool.words.errors import RefusedError
 from opstool.words.filters import Selection
 from opstool.words.message import Message
@@ -44,6 +45,7 @@ def prepare(
     frozen by SentTimestamp. Raises NotFoundError, UsageError, and RefusedError where a guard says no: not a DLQ,
     another run at work, no certain target.
     """
+    check_rate(rate)
     selection = selection or Selection()
     dlq = locate_to_change(kit, name, not_a_dlq=not_a_dlq)
     target = _target(kit, dlq, to)

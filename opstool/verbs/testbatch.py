@@ -17,7 +17,7 @@ from opstool.engine.dlq import DeadLetterQueue
 from opstool.engine.hold import Hold
 from opstool.engine.queuesink import QueueSink
 from opstool.engine.survey import survey
-from opstool.engine.throttle import Throttle
+from opstool.engine.throttle import Throttle, check_rate
 from opstool.words.errors import OpstoolError, RefusedError, UsageError
 from opstool.words.filters import Selection
 from opstool.words.message import Attribute, Message
@@ -138,6 +138,7 @@ def prepare(
     `attributes` and `group_id` are added to each message. Raises RefusedError when the queue is somebody's
     dead-letter queue, UsageError when there is nothing to send.
     """
+    check_rate(rate)
     queue = kit.sqs.resolve(name or kit.stack.output(SOURCE_OUTPUT))
     sources = kit.sqs.sources(queue)
     if sources:

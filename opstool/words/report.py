@@ -127,7 +127,7 @@ class Report:
     status: Status
     counts: Counts
     engine: str = "client"
-    possibly_sent_twice: int = 0
+    possibly_sent_twice_ids: tuple[str, ...] = ()
     requests: int = 0
     cost_usd: float = 0.0
     seconds: float = 0.0
@@ -135,6 +135,11 @@ class Report:
     failures: tuple[Failure, ...] = ()
     error_code: str | None = None
     notes: tuple[str, ...] = field(default=())
+
+    @property
+    def possibly_sent_twice(self) -> int:
+        """Return how many messages were sent again after an answer was lost."""
+        return len(self.possibly_sent_twice_ids)
 
     def document(self) -> dict[str, Any]:
         """Return the JSON document of type `report`."""
@@ -155,6 +160,7 @@ class Report:
             "released": counts.released,
             "returned": counts.returned,
             "possibly_sent_twice": self.possibly_sent_twice,
+            "possibly_sent_twice_ids": list(self.possibly_sent_twice_ids),
             "requests": self.requests,
             "cost_usd": self.cost_usd,
             "seconds": round(self.seconds, 3),

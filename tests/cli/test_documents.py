@@ -42,6 +42,7 @@ REPORT = ENVELOPE | {
     "released",
     "returned",
     "possibly_sent_twice",
+    "possibly_sent_twice_ids",
     "requests",
     "cost_usd",
     "seconds",

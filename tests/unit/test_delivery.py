@@ -50,7 +50,7 @@ class Desk:
     @property
     def counted(self) -> int:
         """Return what is possibly sent twice."""
-        return self.journal.possibly_sent_twice(self.delivery.run_id)
+        return len(self.journal.possibly_sent_twice(self.delivery.run_id))
 
     def states(self) -> dict[str, State]:
         """Return the states in the journal."""

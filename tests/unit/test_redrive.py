@@ -307,13 +307,14 @@ def test_after_a_lost_answer_a_return_is_recognised_by_its_body(world: World) ->
 
 
 def test_messages_older_than_the_plan_are_sent_though_their_body_is_that_of_a_lost_one(world: World) -> None:
-    """Many messages may have one body; a return carries the time of our send."""
-    world.die(["the same"] * 40)
+    """Many messages may have one body; a return carries the time of our send. Whom it may have doubled is named."""
+    ids = world.die(["the same"] * 40)
     world.clock.advance(60)
     world.fake.faults = FailCalls("SendMessageBatch", no_answer("x"), phase="after", calls=[1])
     report = run_all(world)
     assert (report.status, report.counts.succeeded, report.counts.returned) == (Status.DONE, 40, 0)
     assert (len(world.bodies(world.source)), report.possibly_sent_twice) == (50, 10)
+    assert len(set(report.possibly_sent_twice_ids) & set(ids)) == 10
 
 
 def test_with_leave_an_uncertain_message_stays_in_the_queue_for_the_next_run(world: World) -> None:

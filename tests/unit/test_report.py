@@ -83,7 +83,7 @@ def test_the_document_has_the_keys_that_scripts_rely_on() -> None:
     ).document()
     expected = (
         "version type run_id verb queue target engine status received succeeded skipped failed released returned"
-        " possibly_sent_twice requests cost_usd seconds archive failures"
+        " possibly_sent_twice possibly_sent_twice_ids requests cost_usd seconds archive failures"
     )
     assert set(expected.split()) <= set(document)
     assert (document["version"], document["type"], document["status"]) == (1, "report", "done")

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import math
 import threading
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opstool.engine.throttle import Throttle, backoff_s
+from opstool.engine.throttle import Throttle, backoff_s, check_rate
 from opstool.fake import FakeClock
+from opstool.words.errors import UsageError
 
 
 def passed(throttle: Throttle, clock: FakeClock, batches: list[int]) -> list[float]:
@@ -80,6 +82,19 @@ def test_a_stop_ends_the_wait_and_lets_nothing_pass() -> None:
     assert not throttle.acquire(10, stop)
     assert clock.monotonic() == 3.0
     end()
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, math.nan, math.inf])
+def test_a_rate_at_which_nothing_could_be_sent_is_refused(rate: float) -> None:
+    """A library's caller learns it before anything is received."""
+    with pytest.raises(UsageError, match="above 0"):
+        check_rate(rate)
+
+
+@pytest.mark.parametrize("rate", [None, 0.1, 1_000.0])
+def test_any_other_rate_is_taken(rate: float | None) -> None:
+    """None is no bound."""
+    check_rate(rate)
 
 
 def test_the_backoff_grows_to_its_cap_and_is_spread() -> None:

@@ -1,0 +1,31 @@
+"""A report as people read it."""
+
+from __future__ import annotations
+
+import pytest
+
+from opstool.cli.account import report_lines
+from opstool.words.report import Counts, Report, Status
+
+
+@pytest.mark.parametrize(
+    ("ids", "line"),
+    [
+        (("a", "b"), "  2 possibly sent twice: a, b"),
+        (tuple("abcdefg"), "  7 possibly sent twice: a, b, c, d, e and 2 more"),
+        (("\x1b[31m",), "  1 possibly sent twice: \\u001b[31m"),
+    ],
+    ids=["few", "many", "hostile"],
+)
+def test_what_may_be_there_twice_is_counted_and_named(ids: tuple[str, ...], line: str) -> None:
+    """Whoever has to look at the target for doubles knows which."""
+    report = Report(
+        run_id="r",
+        verb="redrive",
+        queue="orders-dlq",
+        target="orders",
+        status=Status.DONE,
+        counts=Counts(received=9, succeeded=9),
+        possibly_sent_twice_ids=ids,
+    )
+    assert line in list(report_lines(report))
