@@ -88,6 +88,8 @@ class Run(Closing):
         except OpstoolError as error:
             self._error = error
             self.hold.tally.name(error.code, error.message)
+        if self.hold.end.reached:
+            transfer.believe_deletes()
         return scan.bounded
 
     @property

@@ -41,6 +41,7 @@ class Transfer:
     tally: Tally
     end: EndOfQueue
     owed: set[str] = field(default_factory=set)
+    _doubtful: set[str] = field(default_factory=set)
     _undeleted: dict[str, int] = field(default_factory=dict)
 
     def decide(self, message: Message) -> Outcome | None:
@@ -86,17 +87,24 @@ class Transfer:
             for lease in leases:
                 self._not_deleted(lease.message_id, error.code)
             raise
-        gone = [lease.message_id for lease in leases if lease.message_id not in failed]
-        self.delivery.journal.settle(self.plan.origin, [key for key in gone if key not in doubtful])
-        self.tally.decide(gone, Outcome.SUCCEEDED)
-        self._await(doubtful)
-        for message_id, failure in failed.items():
-            self._not_deleted(message_id, failure.code)
+        left = {**dict.fromkeys(doubtful, "its lease had lapsed"), **{key: each.code for key, each in failed.items()}}
+        self._gone([lease.message_id for lease in leases if lease.message_id not in left])
+        self._doubtful |= doubtful
+        for message_id, why in left.items():
+            self._not_deleted(message_id, why)
             self._undeleted[message_id] = self._undeleted.get(message_id, 0) + 1
-        self._await({each for each in failed if self._undeleted[each] < _DELETE_ROUNDS})
+        self._await({each for each in left if self._undeleted[each] < _DELETE_ROUNDS})
 
-    def _not_deleted(self, message_id: str, code: str) -> None:
-        self.tally.fail(message_id, "not_deleted", f"its copy is confirmed, and it could not be deleted ({code})")
+    def believe_deletes(self) -> None:
+        """Take for gone what was doubtful and did not reappear; only the end of the queue, once reached, tells it."""
+        self._gone(sorted(self._doubtful & self.owed))
+
+    def _gone(self, message_ids: Sequence[str]) -> None:
+        self.delivery.journal.settle(self.plan.origin, message_ids)
+        self.tally.decide(message_ids, Outcome.SUCCEEDED)
+
+    def _not_deleted(self, message_id: str, why: str) -> None:
+        self.tally.fail(message_id, "not_deleted", f"its copy is confirmed, and it could not be deleted ({why})")
 
     def _await(self, message_ids: Set[str]) -> None:
         """Wait for messages to reappear, for as long as they may be hidden."""

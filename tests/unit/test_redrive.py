@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from opstool.doors.archive import read_archive
-from opstool.fake import Behaviour, FailCalls, Faults, no_answer
+from opstool.fake import Behaviour, EntryFault, FailCalls, Faults, no_answer
 from opstool.verbs import history, purge, redrive
 from opstool.words.awserrors import error_for
 from opstool.words.errors import AccessError, InterruptedRunError, RefusedError, StorageError
@@ -213,6 +213,43 @@ def test_a_stale_delete_is_not_believed(world: World) -> None:
     assert (report.status, report.counts.succeeded) == (Status.DONE, 5)
     assert world.bodies(world.dlq) == []
     assert len(world.bodies(world.source)) == 5
+
+
+def test_a_doubtful_delete_that_fails_when_it_is_repeated_is_no_success(world: World) -> None:
+    """SQS said yes to a stale handle, the message came back, and from then on it could not be deleted."""
+    world.die(bodies(5))
+
+    class StaleThenRefused(AtCall):
+        def entry(self, operation: str, entry: Mapping[str, Any]) -> EntryFault | None:
+            refused = operation == self._operation and self._left < 0
+            return EntryFault(code="AccessDenied", sender_fault=True) if refused else None
+
+    def sleep() -> None:
+        world.clock.jump_wall(31)
+        world.ask("ReceiveMessage", world.dlq, MaxNumberOfMessages=10, VisibilityTimeout=10)
+
+    world.fake.faults = StaleThenRefused("DeleteMessageBatch", 1, sleep)
+    report = run_all(world)
+    assert (report.status, report.counts.succeeded, report.counts.failed) == (Status.PARTIAL, 0, 5)
+    assert [(each.code, len(each.message_ids)) for each in report.failures] == [("not_deleted", 5)]
+    assert len(world.bodies(world.dlq)) == len(world.bodies(world.source)) == 5
+
+
+def test_a_run_that_is_stopped_before_a_doubtful_delete_is_known_does_not_call_it_a_success(world: World) -> None:
+    """It would have waited for the message to reappear."""
+    world.die(bodies(5))
+    kit = world.kit()
+
+    def sleep() -> None:
+        world.clock.jump_wall(31)
+        world.ask("ReceiveMessage", world.dlq, MaxNumberOfMessages=10, VisibilityTimeout=10)
+        kit.stop.set()
+
+    world.fake.faults = AtCall("DeleteMessageBatch", 1, sleep)
+    with redrive.prepare(kit, world.dlq.arn) as run:
+        report = run.execute()
+    assert (report.status, report.counts.succeeded, report.counts.failed) == (Status.INTERRUPTED, 0, 5)
+    assert len(world.bodies(world.dlq)) == 5
 
 
 def test_a_lease_that_was_lost_before_the_send_is_not_sent_under(world: World) -> None:
