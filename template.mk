@@ -4,4 +4,4 @@ TEMPLATE_PYTHON ?= .venv/bin/python
 
 .PHONY: template
 template:
-	$(TEMPLATE_PYTHON) tests/sam/deploy_end_to_end.py
+	$(TEMPLATE_PYTHON) -m tests.sam.deploy_end_to_end

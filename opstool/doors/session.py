@@ -146,13 +146,15 @@ def _method(operation: str) -> str:
 def _refuse_garbled(http_response: Any, model: Any, **_: Any) -> None:
     """Raise when an answer that says yes is no JSON object: botocore takes a cut or foreign one for an empty answer.
 
-    An empty answer to a receive means an empty queue, and that is not what a proxy's page means.
+    An empty answer to a receive means an empty queue, and that is not what a proxy's page means. Some servers say it
+    without a byte; then length and type have to say that nothing is missing, and that it is SQS who speaks.
     """
     from botocore.exceptions import HTTPClientError  # noqa: PLC0415 - boto3 is loaded by now
 
-    content = http_response.content.strip()
+    content, headers = http_response.content.strip(), http_response.headers
     whole = content.startswith(b"{") and content.endswith(b"}")
-    nothing_to_say = model.output_shape is None and not content
+    told_empty = headers.get("Content-Length") == "0" and "amz-json" in headers.get("Content-Type", "")
+    nothing_to_say = not content and (model.output_shape is None or told_empty)
     if http_response.status_code == 200 and not whole and not nothing_to_say:  # noqa: PLR2004 - HTTP's own number
         raise HTTPClientError(error="the answer is not JSON")
 
@@ -161,6 +163,7 @@ def _refuse_garbled(http_response: Any, model: Any, **_: Any) -> None:
 def _our_errors(operation: str) -> Iterator[None]:
     """Turn every exception of botocore into the error that says what the caller can do."""
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as above
+    from botocore.parsers import ResponseParserError  # noqa: PLC0415 - as above
 
     try:
         yield
@@ -172,6 +175,8 @@ def _our_errors(operation: str) -> Iterator[None]:
         raise error_for(operation, code, details.get("Message", ""), status) from error
     except BotoCoreError as error:
         raise _client_side_error(operation, error) from error
+    except ResponseParserError as error:  # a proxy's page where XML should be; no BotoCoreError
+        raise _no_answer(operation, error) from error
     except ValueError as error:  # botocore's own way to refuse an endpoint URL or a queue URL
         raise UsageError(str(error), code="invalid_setting") from error
 
@@ -205,6 +210,11 @@ def _client_side_error(operation: str, error: BotoCoreError) -> Exception:
     if not isinstance(error, (boto.HTTPClientError, boto.ConnectionError)):
         return ServiceError(f"`{operation}` could not be asked: {error}", code="client_error")
     # Whatever is left happened after the request may have left: a cut connection, a time-out, a garbled answer.
+    return _no_answer(operation, error)
+
+
+def _no_answer(operation: str, error: Exception) -> ServiceError:
+    """Return the error for a request whose answer is not known; the cause's own text may quote the answer."""
     return ServiceError(
         f"`{operation}`: no answer ({type(error).__name__})", code="no_answer", outcome_unknown=True, retryable=True
     )

@@ -20,8 +20,9 @@ from opstool.doors.wire import (
     Received,
     Sent,
     entry_of,
-    failures_of,
     message_of,
+    outcomes_of,
+    reading,
     redrive_policy_of,
     unconfirmed_of,
 )
@@ -29,6 +30,7 @@ from opstool.words.awserrors import UNKNOWN_OPERATION
 from opstool.words.errors import NotFoundError, ServiceError, UsageError
 from opstool.words.message import Message
 from opstool.words.queue import Queue, QueueAttributes, Source
+from opstool.words.times import CLOCKS_AGREE_MS
 
 MAX_BATCH_ENTRIES = 10
 """Entries in a batch and messages in a receive: SQS quotas."""
@@ -36,8 +38,6 @@ MAX_BATCH_BYTES = 1_048_576
 """Bodies and attributes of one message, and of one batch together: SQS quotas."""
 _BILLED_CHUNK_BYTES = 65_536
 """Each 64 KB of payload is billed as one request: SQS pricing."""
-CLOCKS_AGREE_MS = 2_000
-"""How far our idea of SQS's time may be wrong: the Date header tells whole seconds, and an answer takes a while."""
 
 _OTHER_PLACE = "choose its account and region with --profile and --region"
 
@@ -74,7 +74,8 @@ class Sqs:
                 code=error.code,
                 hint=_OTHER_PLACE if is_address else "opstool dlq queues lists the dead-letter queues",
             ) from error
-        queue = Queue(url=url, arn=response["Attributes"]["QueueArn"])
+        with reading("GetQueueAttributes"):
+            queue = Queue(url=url, arn=response["Attributes"]["QueueArn"])
         if name.startswith("arn:") and queue.arn != name:  # a queue of the same name, and not the one that is meant
             raise UsageError(
                 f"`{name}` is not here; the queue of that name here is `{queue.arn}`",
@@ -93,8 +94,9 @@ class Sqs:
             if len(parts) != 6 or parts[2] != "sqs" or not all(parts[3:]):  # noqa: PLR2004 - an ARN has six parts
                 raise UsageError(f"`{name}` is not the ARN of an SQS queue", code="invalid_queue")
             name, owner = parts[5], {"QueueOwnerAWSAccountId": parts[4]}
-        url: str = self._ask("GetQueueUrl", QueueName=name, **owner)["QueueUrl"]
-        return url
+        response = self._ask("GetQueueUrl", QueueName=name, **owner)
+        with reading("GetQueueUrl"):
+            return str(response["QueueUrl"])
 
     def attributes(self, queue: Queue) -> QueueAttributes:
         """Return what SQS says of the queue; the counts are approximate."""
@@ -104,15 +106,16 @@ class Sqs:
         """Return the address and the attributes of the queue with this URL, in one request."""
         response = self._ask("GetQueueAttributes", QueueUrl=url, AttributeNames=["All"])
         self._learn_skew(response)
-        values: Mapping[str, str] = response["Attributes"]
-        return Queue(url=url, arn=values["QueueArn"]), QueueAttributes(
-            depth=int(values.get("ApproximateNumberOfMessages", 0)),
-            in_flight=int(values.get("ApproximateNumberOfMessagesNotVisible", 0)),
-            delayed=int(values.get("ApproximateNumberOfMessagesDelayed", 0)),
-            retention_s=int(values.get("MessageRetentionPeriod", 345_600)),
-            visibility_timeout_s=int(values.get("VisibilityTimeout", 30)),
-            redrive_policy=redrive_policy_of(values.get("RedrivePolicy")),
-        )
+        with reading("GetQueueAttributes"):
+            values: Mapping[str, str] = response["Attributes"]
+            return Queue(url=url, arn=values["QueueArn"]), QueueAttributes(
+                depth=int(values.get("ApproximateNumberOfMessages", 0)),
+                in_flight=int(values.get("ApproximateNumberOfMessagesNotVisible", 0)),
+                delayed=int(values.get("ApproximateNumberOfMessagesDelayed", 0)),
+                retention_s=int(values.get("MessageRetentionPeriod", 345_600)),
+                visibility_timeout_s=int(values.get("VisibilityTimeout", 30)),
+                redrive_policy=redrive_policy_of(values.get("RedrivePolicy")),
+            )
 
     def queue_urls(self) -> Iterator[str]:
         """Yield the URL of every queue of the account and region, any number of them."""
@@ -145,7 +148,7 @@ class Sqs:
     def active_move_task(self, queue: Queue) -> str | None:
         """Return the status of the native move task that is under way from this queue; None when there is none."""
         answer = self._ask("ListMessageMoveTasks", SourceArn=queue.arn, MaxResults=1)
-        statuses = [each["Status"] for each in answer.get("Results", [])]
+        statuses = [each.get("Status") for each in answer.get("Results", [])]
         return next((status for status in statuses if status in {"RUNNING", "CANCELLING"}), None)
 
     def _pages(self, operation: str, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -170,7 +173,8 @@ class Sqs:
             MessageSystemAttributeNames=["All"],
             AttributeNames=["All"],  # the older name of the same: some emulators know only this one
         )
-        received = [Received(message_of(raw), raw["ReceiptHandle"]) for raw in response.get("Messages", [])]
+        with reading("ReceiveMessage"):
+            received = [Received(message_of(raw), raw["ReceiptHandle"]) for raw in response.get("Messages", [])]
         self._bill(sum(each.message.size_bytes for each in received))
         return received
 
@@ -182,16 +186,7 @@ class Sqs:
             Entries=[{"Id": str(index), **entry_of(entry)} for index, entry in enumerate(entries)],
         )
         self._bill(sum(entry.message.size_bytes for entry in entries))
-        outcomes: list[Sent | EntryFailure | None] = [None] * len(entries)
-        for each in response.get("Successful", []):
-            outcomes[int(each["Id"])] = Sent(
-                new_id=each["MessageId"],
-                md5_of_body=each.get("MD5OfMessageBody", ""),
-                md5_of_attributes=each.get("MD5OfMessageAttributes") or None,
-            )
-        for index, failure in failures_of(response).items():
-            outcomes[index] = failure
-        return outcomes
+        return outcomes_of(response, len(entries))
 
     def delete_batch(self, queue: Queue, receipt_handles: Sequence[str]) -> dict[int, EntryFailure]:
         """Delete up to ten messages; return those not confirmed by their place in `receipt_handles`."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from opstool.words.awserrors import short_code
+from opstool.words.awserrors import HOPELESS_CODES, short_code
+from opstool.words.errors import ServiceError
 from opstool.words.message import Attribute, Message
 from opstool.words.queue import RedrivePolicy
 
@@ -30,11 +32,15 @@ class Outgoing:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sent:
-    """The confirmation of one entry: its new id, and the MD5s of what SQS stored."""
+    """The confirmation of one entry: its new id, and the MD5s of what SQS stored; None where it names none.
+
+    The trace header is the only system attribute that can be sent, so MD5OfMessageSystemAttributes is its MD5.
+    """
 
     new_id: str
     md5_of_body: str
     md5_of_attributes: str | None
+    md5_of_trace_header: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,32 +52,72 @@ class EntryFailure:
     retryable: bool
 
 
+@contextmanager
+def reading(operation: str) -> Iterator[None]:
+    """Turn an answer that is not in SQS's form, as of some emulators, into a ServiceError; it quotes no value."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        wrong = f"has no `{error.args[0]}`" if isinstance(error, KeyError) else "is not in the form of SQS"
+        raise ServiceError(f"`{operation}`: the answer {wrong}", code="bad_answer", outcome_unknown=True) from error
+
+
 def redrive_policy_of(text: str | None) -> RedrivePolicy | None:
-    """Return the redrive policy in a queue's attributes; None when it has none."""
+    """Return the redrive policy in a queue's attributes; None when it has none, or one that SQS would not take.
+
+    Some emulators keep such a policy; one queue's must not spoil the overview of all.
+    """
     if not text:
         return None
-    policy = json.loads(text)
-    return RedrivePolicy(dlq_arn=policy["deadLetterTargetArn"], max_receive_count=int(policy["maxReceiveCount"]))
+    try:
+        policy = json.loads(text)
+        return RedrivePolicy(dlq_arn=policy["deadLetterTargetArn"], max_receive_count=int(policy["maxReceiveCount"]))
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
-def failures_of(response: dict[str, Any]) -> dict[int, EntryFailure]:
-    """Return the failed entries of a batch by their number."""
-    return {int(each["Id"]): _entry_failure(each) for each in response.get("Failed", [])}
+def outcomes_of(response: dict[str, Any], entries: int) -> list[Sent | EntryFailure | None]:
+    """Return what a send's answer says of each entry: None where it names no outcome, or no new id."""
+    outcomes: list[Sent | EntryFailure | None] = [None] * entries
+    for place, each in _by_place(response.get("Successful"), entries):
+        if each.get("MessageId"):
+            outcomes[place] = _sent(each)
+    for place, each in _by_place(response.get("Failed"), entries):
+        outcomes[place] = _entry_failure(each)
+    return outcomes
 
 
 def unconfirmed_of(response: dict[str, Any], entries: int) -> dict[int, EntryFailure]:
     """Return what was not confirmed by name of a batch of so many: the failed, and what the answer is silent about."""
-    named = {int(each["Id"]) for each in response.get("Successful", [])}
     silent = EntryFailure(code="no_answer", message="SQS named no outcome", retryable=True)
-    return {index: silent for index in range(entries) if index not in named} | failures_of(response)
+    named = dict(_by_place(response.get("Successful"), entries))
+    failed = {place: _entry_failure(each) for place, each in _by_place(response.get("Failed"), entries)}
+    return {place: silent for place in range(entries) if place not in named} | failed
+
+
+def _by_place(answers: Iterable[dict[str, Any]] | None, entries: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield each answer with the place of its entry; what names none of ours answers nothing."""
+    places = {str(place): place for place in range(entries)}
+    for each in answers or ():
+        if each.get("Id") in places:
+            yield places[each["Id"]], each
+
+
+def _sent(raw: dict[str, Any]) -> Sent:
+    return Sent(
+        new_id=raw["MessageId"],
+        md5_of_body=raw.get("MD5OfMessageBody", ""),
+        md5_of_attributes=raw.get("MD5OfMessageAttributes") or None,
+        md5_of_trace_header=raw.get("MD5OfMessageSystemAttributes") or None,
+    )
 
 
 def _entry_failure(raw: dict[str, Any]) -> EntryFailure:
     code = short_code(raw.get("Code", "Unknown"))
     throttled = "hrottl" in code or code == "OverLimit"
-    return EntryFailure(
-        code=code, message=raw.get("Message", ""), retryable=throttled or not raw.get("SenderFault", False)
-    )
+    # Some emulators call nothing the sender's fault; what is wrong with the entry is so at every repetition.
+    senders = raw.get("SenderFault", False) or code in HOPELESS_CODES
+    return EntryFailure(code=code, message=raw.get("Message", ""), retryable=throttled or not senders)
 
 
 def message_of(raw: dict[str, Any]) -> Message:

@@ -7,6 +7,7 @@ Queues (emulated_queue.py, queue_backend.py, send_rules.py)
   one lock            two receives at once could hand out one message twice, or lose it
   speed               the retention check and the attributes counted the whole queue for each message
   trace header        AWSTraceHeader was dropped by SendMessageBatch
+  MD5 of the header   MD5OfMessageSystemAttributes was not answered, so nobody could see that the header was stored
   source ARN          DeadLetterQueueSourceArn was unknown
   redrive allow       RedriveAllowPolicy could not be read
   receive count       maxReceiveCount outside 1 to 1,000 was accepted
@@ -23,6 +24,7 @@ Queues (emulated_queue.py, queue_backend.py, send_rules.py)
   move tasks          ListMessageMoveTasks was an HTTP 500; now there are none, and starting one is refused
 
 Beside the queues
+  request's action    `&Action=DeleteQueue&` in a message's body was carried out, or was an HTTP 500
   no Docker           a message sent to a queue with an event source mapping started Lambda in Docker
   FIFO names          CloudFormation generated names for FIFO queues without `.fifo`
   log lock            reading a log group while a stream was added could fail
@@ -40,7 +42,7 @@ from typing import Any
 import boto3
 import moto.sqs.models as sqs_models
 from moto.core.base_backend import AccountSpecificBackend, BackendDict
-from moto.core.responses import ActionResult
+from moto.core.responses import ActionResult, BaseResponse
 from moto.logs.models import LogsBackend
 from moto.sqs.exceptions import SQSException
 from moto.sqs.models import Queue as MotoQueue
@@ -53,6 +55,7 @@ from opstool.local.client import DEFAULT_REGION, ClientSettings, isolated_sessio
 from opstool.local.emulated_queue import CorrectQueue
 from opstool.local.emulator_time import NOW
 from opstool.local.queue_backend import CorrectBackend
+from opstool.words.message import md5_of_trace_header
 
 _UNDER_THE_LOCK = (
     "create_queue",
@@ -159,6 +162,11 @@ def _locked_by_backend(method: Callable[..., Any]) -> Callable[..., Any]:
 
 def _correct_responses() -> None:
     receive = SQSResponse.receive_message
+    action_anywhere = BaseResponse._get_action  # noqa: SLF001 moto has no other seam for it
+
+    def action_of(self: BaseResponse) -> str:
+        target: str | None = self.headers.get("X-Amz-Target")
+        return target.rpartition(".")[2] if target else action_anywhere(self)
 
     def receive_message(self: SQSResponse) -> ActionResult:
         answer = receive(self)
@@ -166,6 +174,20 @@ def _correct_responses() -> None:
         if wanted & {"All", "DeadLetterQueueSourceArn"}:
             _add_source_arns(answer, self.sqs_backend)
         return answer
+
+    send, send_batch = SQSResponse.send_message, SQSResponse.send_message_batch
+
+    def send_message(self: SQSResponse) -> ActionResult:
+        answer: Any = send(self)
+        _add_header_md5(answer.result, self._get_param("MessageSystemAttributes", {}))
+        return answer  # type: ignore[no-any-return]
+
+    def send_message_batch(self: SQSResponse) -> ActionResult:
+        answer: Any = send_batch(self)
+        sent = {each["Id"]: each for each in answer.result["Successful"]}
+        for entry in self._get_param("Entries", []):
+            _add_header_md5(sent.get(entry["Id"], {}), entry.get("MessageSystemAttributes", {}))
+        return answer  # type: ignore[no-any-return]
 
     def list_message_move_tasks(_: SQSResponse) -> ActionResult:
         return ActionResult({"Results": []})
@@ -175,10 +197,18 @@ def _correct_responses() -> None:
             "AWS.SimpleQueueService.UnsupportedOperation", "The embedded AWS does not support message move tasks."
         )
 
+    BaseResponse._get_action = action_of  # type: ignore[method-assign] # noqa: SLF001
     SQSResponse.receive_message = receive_message  # type: ignore[method-assign]
+    SQSResponse.send_message = send_message  # type: ignore[method-assign]
+    SQSResponse.send_message_batch = send_message_batch  # type: ignore[method-assign]
     SQSResponse.list_message_move_tasks = list_message_move_tasks  # type: ignore[attr-defined]
     SQSResponse.start_message_move_task = refuse_move_task  # type: ignore[attr-defined]
     SQSResponse.cancel_message_move_task = refuse_move_task  # type: ignore[attr-defined]
+
+
+def _add_header_md5(sent: dict[str, Any], attributes: dict[str, Any]) -> None:
+    if md5 := md5_of_trace_header(attributes.get("AWSTraceHeader", {}).get("StringValue")):
+        sent["MD5OfMessageSystemAttributes"] = md5
 
 
 def _add_source_arns(answer: ActionResult, backend: Any) -> None:

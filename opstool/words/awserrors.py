@@ -35,6 +35,8 @@ UNKNOWN_OPERATION = "unknown_operation"
 INVALID_REQUEST = "invalid_request"
 STALE_RECEIPT_HANDLE = "stale_receipt_handle"
 STALE_HANDLE_CODES = {"ReceiptHandleIsInvalid", "MessageNotInflight"}
+HOPELESS_CODES = {"InvalidMessageContents", "InvalidParameterValue", *STALE_HANDLE_CODES}
+"""What is wrong with a request or an entry, and stays wrong however often it is repeated."""
 
 _BY_CODE = {
     "BatchRequestTooLong": BATCH_TOO_LONG,
@@ -42,9 +44,7 @@ _BY_CODE = {
     "InvalidMessageContents": INVALID_REQUEST,
     "InvalidParameterValue": INVALID_REQUEST,
     **dict.fromkeys(STALE_HANDLE_CODES, STALE_RECEIPT_HANDLE),
-    **dict.fromkeys(
-        ("InvalidAction", "UnknownOperation", "UnknownOperationException", "UnsupportedOperation"), UNKNOWN_OPERATION
-    ),
+    **dict.fromkeys(("InvalidAction", "UnknownOperation", "UnsupportedOperation"), UNKNOWN_OPERATION),
 }
 
 
@@ -88,8 +88,9 @@ def _service_error(operation: str, code: str, message: str, status: int) -> Opst
     """Return the error for the codes that say nothing about the caller's identity."""
     if code in _THROTTLED or status == 429:  # noqa: PLR2004 - HTTP's own number
         return ServiceError(f"`{operation}` was throttled", code="throttled", retryable=True)
-    if code in _BY_CODE:
-        return ServiceError(f"`{operation}`: {message}", code=_BY_CODE[code])
+    ours = _BY_CODE.get(code.removesuffix("Exception"))  # SQS says InvalidParameterValueException, as modelled
+    if ours:
+        return ServiceError(f"`{operation}`: {message}", code=ours)
     if status >= 500:  # noqa: PLR2004 - HTTP's own number
         return ServiceError(f"`{operation}` failed: {code}", code="aws_error", outcome_unknown=True, retryable=True)
     if code in {"InvalidAddress", "InvalidQueueUrl"}:

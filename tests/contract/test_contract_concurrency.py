@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.contract.servers import Server, redrive_policy
+from tests.servers.server import Server, redrive_policy
 
 _THREADS = 16
 _MESSAGES = 1_000
@@ -99,6 +99,7 @@ def test_every_message_dies_once_under_many_threads(server: Server, fifo: bool) 
     assert sorted(dead, key=int) == [str(number) for number in range(100)]
 
 
+@pytest.mark.steps_around(local_aws_sqs="does not lock a group")
 def test_a_fifo_group_is_never_in_two_hands(server: Server) -> None:
     """Sixteen threads read ten groups: each group's messages are handed out in order."""
     queue = server.make_queue(fifo=True)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from opstool.words.errors import OpstoolError
-from tests.contract.servers import QueueOnServer, Server, bodies, redrive_policy
+from tests.servers.server import QueueOnServer, Server, bodies, redrive_policy
 
 REFUSED = {"invalid_request", "aws_error"}
 """AWS answers InvalidParameterValue; moto has another code for some of these, and refuses all the same."""
@@ -23,6 +23,7 @@ def _kill(source: QueueOnServer, times: int) -> None:
     assert source.receive() == []
 
 
+@pytest.mark.departs(local_aws_sqs="counts a release as a receive, and lets a message die when its last receive ends")
 def test_a_message_dies_at_the_receive_that_would_be_one_too_many(server: Server) -> None:
     """With maxReceiveCount 3 it is handed out three times; the fourth receive finds nothing and moves it."""
     source, dlq = server.make_pair(max_receive_count=3)
@@ -39,19 +40,20 @@ def test_the_last_receive_may_still_succeed(server: Server) -> None:
     source, dlq = server.make_pair(max_receive_count=1)
     source.send("x")
     source.delete(source.receive_one(visibility_s=1))
-    server.wait(2)
+    server.wait(1)
     assert source.receive() == []
     assert dlq.counts() == (0, 0, 0)
 
 
+@pytest.mark.departs(local_aws_sqs="starts the SentTimestamp anew at the death")
 def test_a_dead_message_keeps_what_it_was(server: Server) -> None:
     """Id, body, attributes, trace header, group id and SentTimestamp are those of its life."""
     source, dlq = server.make_pair(max_receive_count=1)
     attributes = {"kind": {"DataType": "Binary.raw", "BinaryValue": b"\x00\xff"}}
     header = {"AWSTraceHeader": {"DataType": "String", "StringValue": "Root=1-5759e988-bd862e3fe1be46a994272793"}}
     source.send("x", MessageAttributes=attributes, MessageSystemAttributes=header, MessageGroupId="tenant")
-    alive = source.receive_one(visibility_s=5)
-    server.wait(5)
+    alive = source.receive_one(visibility_s=1)
+    server.wait(1)
     assert source.receive() == []
     dead = dlq.receive_one()
     kept = ("MessageId", "Body", "MD5OfBody", "MessageAttributes", "MD5OfMessageAttributes")
@@ -71,6 +73,7 @@ def test_a_dead_message_names_the_queue_it_died_in(server: Server) -> None:
     assert dlq.receive_one()["Attributes"]["DeadLetterQueueSourceArn"] == source.arn
 
 
+@pytest.mark.departs(local_aws_sqs="starts the receive count anew at the death")
 def test_the_receive_count_goes_on_in_the_dead_letter_queue(server: Server) -> None:
     """ApproximateReceiveCount counts across queues: the first look is the fourth receive."""
     source, dlq = server.make_pair(max_receive_count=3)
@@ -145,13 +148,14 @@ def test_messages_die_in_their_order_on_fifo(server: Server) -> None:
     source, dlq = server.make_pair(max_receive_count=1, fifo=True)
     for body in "abcde":
         source.send(body, MessageGroupId="g", MessageDeduplicationId=body)
-    for message in source.receive(visibility_s=5):
+    for message in source.receive(visibility_s=1):
         assert message["Attributes"]["ApproximateReceiveCount"] == "1"
-    server.wait(5)
+    server.wait(1)
     assert source.receive() == []
     assert bodies(dlq.receive()) == list("abcde")
 
 
+@pytest.mark.departs(ministack="has no ListDeadLetterSourceQueues")
 def test_the_sources_of_a_dead_letter_queue_are_listed(server: Server) -> None:
     """Every queue whose redrive policy points there, and no other."""
     dlq = server.make_queue()
@@ -162,7 +166,11 @@ def test_the_sources_of_a_dead_letter_queue_are_listed(server: Server) -> None:
     assert other.url not in listed
 
 
-@pytest.mark.departs(moto="answers every source at once, without a token")
+@pytest.mark.departs(
+    moto="answers every source at once, without a token",
+    ministack="has no ListDeadLetterSourceQueues",
+    localstack="answers every source at once, without a token",
+)
 def test_the_sources_come_by_page(server: Server) -> None:
     """MaxResults bounds a page, NextToken asks for the next."""
     dlq = server.make_queue()
@@ -181,6 +189,7 @@ def test_the_sources_come_by_page(server: Server) -> None:
     assert sorted(listed) == sorted(source.url for source in sources)
 
 
+@pytest.mark.departs(ministack="has no ListDeadLetterSourceQueues")
 def test_a_queue_that_is_nobodys_dead_letter_queue_has_no_sources(server: Server) -> None:
     """The list is empty, not an error."""
     assert not server.make_queue().ask("ListDeadLetterSourceQueues").get("queueUrls")
@@ -194,10 +203,20 @@ def test_a_redrive_policy_can_be_taken_away(server: Server) -> None:
     for _ in range(3):
         source.release(source.receive_one())
     assert dlq.counts() == (0, 0, 0)
+
+
+@pytest.mark.departs(ministack="has no ListDeadLetterSourceQueues")
+def test_a_queue_without_a_redrive_policy_is_nobodys_source(server: Server) -> None:
+    """Not any more, once it was taken away."""
+    source, dlq = server.make_pair(max_receive_count=1)
+    source.ask("SetQueueAttributes", Attributes={"RedrivePolicy": ""})
     assert not dlq.ask("ListDeadLetterSourceQueues").get("queueUrls")
 
 
-@pytest.mark.parametrize("count", [0, 1_001, "many"])
+NO_NUMBER = pytest.param("many", marks=pytest.mark.departs(local_aws_sqs="takes what is no number"))
+
+
+@pytest.mark.parametrize("count", [0, 1_001, NO_NUMBER])
 def test_a_receive_count_that_makes_no_sense_is_refused(server: Server, count: int | str) -> None:
     """The maxReceiveCount is 1 to 1,000."""
     dlq = server.make_queue()
@@ -205,7 +224,7 @@ def test_a_receive_count_that_makes_no_sense_is_refused(server: Server, count: i
     assert server.make_queue().refusal("SetQueueAttributes", Attributes=policy).code in REFUSED
 
 
-@pytest.mark.departs(moto="refuses it and sets it all the same")
+@pytest.mark.departs(moto="refuses it and sets it all the same", localstack="takes it")
 def test_a_dead_letter_queue_that_is_not_there_is_refused(server: Server) -> None:
     """A redrive policy cannot point to nothing."""
     queue = server.make_queue()
@@ -214,6 +233,7 @@ def test_a_dead_letter_queue_that_is_not_there_is_refused(server: Server) -> Non
     assert "RedrivePolicy" not in queue.attributes()
 
 
+@pytest.mark.departs(localstack="takes it", ministack="takes it")
 def test_a_dead_letter_queue_of_the_other_type_is_refused(server: Server) -> None:
     """A FIFO queue's dead-letter queue is FIFO."""
     dlq = server.make_queue()
@@ -229,7 +249,12 @@ def test_the_redrive_allow_policy_can_be_read(server: Server) -> None:
     assert json.loads(dlq.attributes("RedriveAllowPolicy")["RedriveAllowPolicy"]) == policy
 
 
-@pytest.mark.departs(moto="does not enforce RedriveAllowPolicy")
+@pytest.mark.departs(
+    moto="does not enforce RedriveAllowPolicy",
+    local_aws_sqs="does not enforce RedriveAllowPolicy",
+    localstack="does not enforce RedriveAllowPolicy",
+    ministack="does not enforce RedriveAllowPolicy",
+)
 def test_a_queue_that_is_not_allowed_cannot_use_a_dead_letter_queue(server: Server) -> None:
     """The redrive allow policy names who may."""
     allowed, other = server.make_queue(), server.make_queue()

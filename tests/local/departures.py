@@ -22,6 +22,7 @@ from unittest import mock
 from botocore.exceptions import ClientError
 
 from opstool.local.client import ClientSettings
+from opstool.words.message import md5_of_trace_header
 
 SCENARIOS: dict[str, Callable[[Emulator], bool]] = {}
 _numbers = itertools.count()
@@ -136,6 +137,26 @@ def a_batch_keeps_the_trace_header(emulator: Emulator) -> bool:
     entry = {"Id": "0", "MessageBody": "b", "MessageSystemAttributes": header}
     emulator.sqs.send_message_batch(QueueUrl=url, Entries=[entry])
     return bool(emulator.receive(url)[0]["Attributes"].get("AWSTraceHeader") == "Root=1-2-3")
+
+
+@scenario
+def a_body_is_no_request(emulator: Emulator) -> bool:
+    """Expect: an action that is named in a message's body is not carried out."""
+    url = emulator.queue()
+    try:
+        emulator.sqs.send_message(QueueUrl=url, MessageBody="a=1&Action=PurgeQueue&b=2")
+    except ClientError:
+        return False
+    return [each["Body"] for each in emulator.receive(url)] == ["a=1&Action=PurgeQueue&b=2"]
+
+
+@scenario
+def a_batch_confirms_the_trace_header(emulator: Emulator) -> bool:
+    """Expect: MD5OfMessageSystemAttributes, by which a sender sees that the header was stored."""
+    header = {"AWSTraceHeader": {"DataType": "String", "StringValue": "Root=1-2-3"}}
+    entry = {"Id": "0", "MessageBody": "b", "MessageSystemAttributes": header}
+    [sent] = emulator.sqs.send_message_batch(QueueUrl=emulator.queue(), Entries=[entry])["Successful"]
+    return bool(sent.get("MD5OfMessageSystemAttributes") == md5_of_trace_header("Root=1-2-3"))
 
 
 @scenario

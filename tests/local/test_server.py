@@ -6,6 +6,7 @@ import http.client
 import socket
 import threading
 import time
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -41,6 +42,13 @@ def test_only_who_knows_the_instance_gets_its_answer(server: EmbeddedServer) -> 
     assert ask(server, INSTANCE_PATH, **{INSTANCE_HEADER: "secret"}) == 204
     assert ask(server, INSTANCE_PATH, **{INSTANCE_HEADER: "wrong"}) == 404
     assert ask(server, INSTANCE_PATH) == 404
+
+
+def test_the_date_of_an_answer_is_the_queues_time(server: EmbeddedServer, sqs: Any) -> None:
+    """A client takes from it when a message was sent; queue time that was moved forward is in it too."""
+    server.advance(1_000)
+    headers = sqs.list_queues()["ResponseMetadata"]["HTTPHeaders"]
+    assert 990 < parsedate_to_datetime(headers["date"]).timestamp() - time.time() < 1_010
 
 
 def test_a_long_poll_blocks_nobody_and_wakes_for_a_message(server: EmbeddedServer, sqs: Any) -> None:

@@ -18,11 +18,14 @@ from pathlib import Path
 
 import yaml
 from botocore.exceptions import BotoCoreError, ClientError
-from commands import REGION, Commands, SurpriseError, clean_settings, require, say
-from deployed import DeployedStack
-from environments import ROOT, NoInterpreterError, environment, find_interpreter, runtime
-from ministack import NotStartedError, log_of, ministack
 
+from tests.sam.commands import REGION, Commands, SurpriseError, clean_settings, require, say
+from tests.sam.deployed import DeployedStack
+from tests.sam.ministack import NotStartedError, log_of, ministack
+from tests.servers.environments import ROOT, Environment, NoInterpreterError, find_interpreter, runtime
+from tests.servers.ministack import ENVIRONMENT as MINISTACK
+
+SAM = Environment(name=".venv-sam", pins=Path(__file__).parent / "sam-requirements.txt")
 STACK, FIFO_STACK = "sqs-lambda-dlq", "sqs-lambda-dlq-fifo"
 HEALTHY, POISON = 7, 3
 OUTPUTS = {
@@ -70,7 +73,7 @@ def prove(folder: Path) -> None:
     """Go through the steps."""
     interpreter = find_interpreter(runtime())
     say(f"environments of SAM CLI and ministack, made with {runtime()}")
-    sam, server = environment("sam", interpreter), environment("ministack", interpreter)
+    sam, server = SAM.make_python(interpreter), MINISTACK.make_python(interpreter)
     project, settings = copy_project(folder / "project"), clean_settings(folder, sam)
     with ministack(server, folder, settings) as url:
         commands = Commands(folder=project, settings=settings | {"AWS_ENDPOINT_URL": url}, sam_program=sam / "sam")

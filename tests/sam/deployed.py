@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import boto3
-from commands import REGION, SurpriseError, say
+
+from tests.sam.commands import REGION, SurpriseError, say
 
 # With a function timeout of 1 s the visibility timeout is 6 s, and a poison message dies three of them after its first
 # try. The rest is for a slow machine.

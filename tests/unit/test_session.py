@@ -122,9 +122,21 @@ CUT = http(200, b'{"Successful": [{"Id"').replace(b"Content-Length: 2", b"Conten
         (http(500), "aws_error"),
         (http(503), "aws_error"),
         (http(200, b"<html>please sign in</html>"), "no_answer"),
+        (http(200, b"").replace(b"application/x-amz-json-1.0", b"text/html"), "no_answer"),
+        (http(200, b"").replace(b"Content-Length: 0\r\n", b""), "no_answer"),
         (CUT, "no_answer"),
     ],
-    ids=["closed", "silent", "closed in the head", "500", "503", "a proxy's page", "closed in the middle"],
+    ids=[
+        "closed",
+        "silent",
+        "closed in the head",
+        "500",
+        "503",
+        "a proxy's page",
+        "an empty page",
+        "closed after the head",
+        "closed in the middle",
+    ],
 )
 @pytest.mark.parametrize("request_of", [SEND, RECEIVE], ids=["send", "receive"])
 def test_without_a_whole_answer_the_outcome_is_unknown_and_nothing_is_repeated(
@@ -139,6 +151,12 @@ def test_without_a_whole_answer_the_outcome_is_unknown_and_nothing_is_repeated(
     assert isinstance(error, ServiceError)
     assert (error.code, error.outcome_unknown, error.retryable) == (code, True, True)
     assert server.requests == 1
+
+
+def test_an_empty_answer_that_says_it_is_one_is_an_empty_queue(endpoint: Callable[[bytes | None], Endpoint]) -> None:
+    """SQS answers `{}`; local-aws-sqs answers no byte, with its length and the type of SQS's protocol."""
+    answer = session_at(endpoint(http(200, b"")).url).sqs_call(*RECEIVE)
+    assert not answer.get("Messages")
 
 
 def test_a_delete_may_be_repeated_by_the_client(endpoint: Callable[[bytes | None], Endpoint]) -> None:
@@ -160,6 +178,8 @@ def test_a_delete_may_be_repeated_by_the_client(endpoint: Callable[[bytes | None
         (refusal("KmsThrottled", "KMS.ThrottlingException"), ServiceError, "throttled"),
         (refusal("OverLimit", "OverLimit", 403), ServiceError, "over_limit"),
         (refusal("BatchRequestTooLong", "AWS.SimpleQueueService.BatchRequestTooLong"), ServiceError, "batch_too_long"),
+        (refusal("InvalidParameterValueException", "InvalidParameterValue"), ServiceError, "invalid_request"),
+        (refusal("UnknownOperationException"), ServiceError, "unknown_operation"),
         (refusal("SomethingNew"), ServiceError, "aws_error"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -283,3 +303,11 @@ def test_the_identity_is_told(endpoint: Callable[[bytes | None], Endpoint]) -> N
     )
     identity = session_at(endpoint(http(200, answer)).url).identity()
     assert (identity.account, identity.arn) == ("123456789012", "arn:aws:iam::123456789012:user/me")
+
+
+def test_an_identity_that_cannot_be_read_is_no_answer(endpoint: Callable[[bytes | None], Endpoint]) -> None:
+    """A sign-in page in STS's place is an expected error, and is not quoted."""
+    server = endpoint(http(200, b"<html>please sign in, secret</html"))
+    error = error_of(session_at(server.url).identity)
+    assert isinstance(error, ServiceError)
+    assert (error.code, error.outcome_unknown, error.retryable) == ("no_answer", True, True)

@@ -10,7 +10,7 @@ from opstool.doors.sqs import Sqs, split
 from opstool.doors.wire import EntryFailure, Outgoing, Sent
 from opstool.fake import Behaviour, FailCalls, FakeClock, FakeSqs, Faults
 from opstool.words.awserrors import error_for
-from opstool.words.errors import NotFoundError, UsageError
+from opstool.words.errors import NotFoundError, ServiceError, UsageError
 from opstool.words.message import Attribute, Message
 from tests.world import World, make_queue, make_world
 
@@ -129,6 +129,116 @@ def test_an_entry_that_the_answer_is_silent_about_is_not_confirmed(world: World,
     else:
         failed = sqs.change_visibility_batch(world.dlq, [handle], visibility_timeout_s=30)
     assert [(key, each.code, each.retryable) for key, each in failed.items()] == [(0, "no_answer", True)]
+
+
+class Lacking(Faults):
+    """Takes a key out of every answer to an operation, wherever it stands."""
+
+    def __init__(self, operation: str, key: str) -> None:
+        self._operation = operation
+        self._key = key
+
+    def after(self, operation: str, request: Mapping[str, Any], response: dict[str, Any]) -> dict[str, Any]:
+        """Answer without it."""
+        return self._without(response) if operation == self._operation else response
+
+    def _without(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: self._without(each) for key, each in value.items() if key != self._key}
+        return [self._without(each) for each in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize(
+    ("operation", "key"),
+    [
+        ("GetQueueUrl", "QueueUrl"),
+        ("GetQueueAttributes", "QueueArn"),
+        ("GetQueueAttributes", "Attributes"),
+        ("ReceiveMessage", "MessageId"),
+        ("ReceiveMessage", "ReceiptHandle"),
+    ],
+)
+def test_an_answer_that_lacks_what_sqs_promises_names_it(world: World, sqs: Sqs, operation: str, key: str) -> None:
+    """A server that is nearly SQS ends in an error that a person can act on, not in a traceback."""
+    world.send(world.dlq, ["secret"])
+    world.fake.faults = Lacking(operation, key)
+
+    def act() -> None:
+        sqs.describe(sqs.resolve(world.dlq.name).url)
+        sqs.receive(world.dlq, visibility_timeout_s=30, wait_s=0)
+
+    with pytest.raises(ServiceError, match=f"`{operation}`: the answer has no `{key}`") as caught:
+        act()
+    assert (caught.value.code, caught.value.retryable) == ("bad_answer", False)
+    assert "secret" not in str(caught.value)
+
+
+def test_an_answer_in_another_form_quotes_nothing_of_it(world: World, sqs: Sqs) -> None:
+    """A count that is no number, for one."""
+
+    class Odd(Faults):
+        def after(self, operation: str, request: Mapping[str, Any], response: dict[str, Any]) -> dict[str, Any]:
+            return {"Attributes": {**response["Attributes"], "ApproximateNumberOfMessages": "secret"}}
+
+    world.fake.faults = Odd()
+    with pytest.raises(ServiceError, match="not in the form of SQS") as caught:
+        sqs.describe(world.dlq.url)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "policy", ["no JSON", "[]", "{}", '{"deadLetterTargetArn": "arn:aws:sqs:x:1:q", "maxReceiveCount": "many"}']
+)
+def test_a_redrive_policy_that_sqs_would_not_take_is_none(world: World, sqs: Sqs, policy: str) -> None:
+    """LocalStack keeps one that it has refused; the queue is described all the same."""
+
+    class Kept(Faults):
+        def after(self, operation: str, request: Mapping[str, Any], response: dict[str, Any]) -> dict[str, Any]:
+            return {"Attributes": {**response["Attributes"], "RedrivePolicy": policy}}
+
+    world.fake.faults = Kept()
+    queue, attributes = sqs.describe(world.dlq.url)
+    assert (queue, attributes.redrive_policy) == (world.dlq, None)
+
+
+@pytest.mark.parametrize("key", ["MessageId", "Id", "Successful"])
+def test_a_send_without_a_new_id_is_not_confirmed(world: World, sqs: Sqs, key: str) -> None:
+    """Nothing may be deleted on the strength of such an answer."""
+    world.fake.faults = Lacking("SendMessageBatch", key)
+    assert sqs.send_batch(world.source, [outgoing("a"), outgoing("b")]) == [None, None]
+
+
+def test_an_answer_about_an_entry_that_was_not_asked_for_confirms_nothing(world: World, sqs: Sqs) -> None:
+    """Not the entry at that place in the answer, and no other."""
+
+    class Elsewhere(Faults):
+        def after(self, operation: str, request: Mapping[str, Any], response: dict[str, Any]) -> dict[str, Any]:
+            for each in response.get("Successful", []):
+                each["Id"] = f"1{each['Id']}"
+            return response
+
+    world.send(world.dlq, ["x"])
+    [(_, handle)] = sqs.receive(world.dlq, visibility_timeout_s=30, wait_s=0)
+    world.fake.faults = Elsewhere()
+    assert sqs.send_batch(world.source, [outgoing("a")]) == [None]
+    assert list(sqs.delete_batch(world.dlq, [handle])) == [0]
+
+
+@pytest.mark.parametrize(
+    ("code", "retryable"),
+    [("InvalidMessageContents", False), ("ReceiptHandleIsInvalid", False), ("InternalError", True)],
+)
+def test_what_stays_wrong_is_not_repeated_whoever_is_blamed(world: World, sqs: Sqs, code: str, retryable: bool) -> None:
+    """LocalStack says of no entry that its failure is the sender's."""
+
+    class Failed(Faults):
+        def after(self, operation: str, request: Mapping[str, Any], response: dict[str, Any]) -> dict[str, Any]:
+            return {"Failed": [{"Id": "0", "Code": code, "SenderFault": False}]}
+
+    world.fake.faults = Failed()
+    [failure] = sqs.send_batch(world.source, [outgoing("x")])
+    assert isinstance(failure, EntryFailure)
+    assert failure.retryable is retryable
 
 
 def test_a_date_that_cannot_be_read_is_as_good_as_none(world: World) -> None:

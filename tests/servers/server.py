@@ -1,38 +1,47 @@
-"""The servers the suite runs over; a new one is one entry in SERVERS."""
+"""A server that speaks SQS, and a queue on it, with the requests that every test makes."""
 
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from opstool.doors.session import Connection, Session
+from opstool.doors.clock import Clock, SystemClock
+from opstool.doors.session import Connection
 from opstool.doors.sqs import Call
-from opstool.fake import FakeClock, FakeSqs
 from opstool.fake.refusal import RefusalError
-from opstool.local.client import DEFAULT_REGION
-from opstool.local.server import EmbeddedServer
 from opstool.words.awserrors import short_code
 from opstool.words.errors import OpstoolError
 
 _LONGEST_REAL_WAIT_S = 2.0
+_SETTLES_AFTER_S = 0.01
 _names = count(1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """An SQS to hold to its promises: `advance` moves its time, or really waits when it `keeps_real_time`."""
+    """An SQS to hold to its promises: `advance` moves its time, or really waits when it `keeps_real_time`.
+
+    `connection` is how opstool reaches it; None where nothing listens, as in memory. `clock` tells its time. Whoever
+    opened it calls `close`; a server in a process of its own stays up for the next who opens it, until this process
+    ends.
+    """
 
     name: str
     call: Call
+    connection: Connection | None
     advance: Callable[[float], None]
     close: Callable[[], None]
+    clock: Clock = field(default_factory=SystemClock)
     keeps_real_time: bool = False
+    has_move_tasks: bool = False
 
     def ask(self, operation: str, **request: Any) -> dict[str, Any]:
         """Carry out one request."""
@@ -51,8 +60,8 @@ class Server:
         self.advance(seconds)
 
     def make_queue(self, *, fifo: bool = False, **attributes: str) -> QueueOnServer:
-        """Make a queue with a name of its own."""
-        name = f"contract-{next(_names)}{'.fifo' if fifo else ''}"
+        """Make a queue with a name of its own, in every process that shares the server."""
+        name = f"contract-{os.getpid()}-{next(_names)}{'.fifo' if fifo else ''}"
         values = {**attributes, **({"FifoQueue": "true"} if fifo else {})}
         url: str = self.ask("CreateQueue", QueueName=name, Attributes=values)["QueueUrl"]
         return QueueOnServer(server=self, name=name, url=url)
@@ -90,6 +99,7 @@ class QueueOnServer:
 
     def counts(self) -> tuple[int, int, int]:
         """Return how many messages are visible, in flight and delayed."""
+        self._settle()
         values = self.attributes()
         kinds = ("", "NotVisible", "Delayed")
         visible, in_flight, delayed = (int(values[f"ApproximateNumberOfMessages{kind}"]) for kind in kinds)
@@ -130,10 +140,17 @@ class QueueOnServer:
     def release(self, message: dict[str, Any]) -> None:
         """Give a received message back at once."""
         self.ask("ChangeMessageVisibility", ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
+        self._settle()
 
     def delete(self, message: dict[str, Any]) -> None:
         """Delete a received message."""
         self.ask("DeleteMessage", ReceiptHandle=message["ReceiptHandle"])
+
+    def _settle(self) -> None:
+        """Let what was done take hold: on local-aws-sqs it does in the next millisecond, or with the next request."""
+        if self.server.keeps_real_time:
+            time.sleep(_SETTLES_AFTER_S)
+            self.attributes("QueueArn")
 
 
 def aws_code(error: OpstoolError) -> str:
@@ -158,21 +175,3 @@ def bodies(messages: Iterable[dict[str, Any]]) -> list[str]:
 def redrive_policy(dlq: QueueOnServer, max_receive_count: int | str) -> str:
     """Return the redrive policy that points to a queue."""
     return json.dumps({"deadLetterTargetArn": dlq.arn, "maxReceiveCount": max_receive_count})
-
-
-def open_fake() -> Server:
-    """Open the in-memory SQS on virtual time."""
-    clock = FakeClock()
-    return Server(name="fake", call=FakeSqs(clock), advance=clock.advance, close=lambda: None)
-
-
-def open_moto() -> Server:
-    """Open the embedded AWS: moto's server with this project's corrections, through boto3."""
-    embedded = EmbeddedServer()
-    connection = Connection(
-        endpoint_url=embedded.endpoint_url, region=DEFAULT_REGION, access_key_id="local", secret_access_key="local"
-    )
-    return Server(name="moto", call=Session(connection).sqs_call, advance=embedded.advance, close=embedded.close)
-
-
-SERVERS: dict[str, Callable[[], Server]] = {"fake": open_fake, "moto": open_moto}

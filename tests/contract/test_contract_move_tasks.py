@@ -1,0 +1,58 @@
+"""SQS's own move tasks, as far as opstool looks at them: whether one is under way from a queue."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from opstool.doors.clock import SystemClock
+from opstool.doors.sqs import Sqs
+from opstool.words.queue import Queue
+from tests.servers.server import QueueOnServer, Server
+
+_ENDS_WITHIN_S = 15.0
+
+
+@pytest.fixture
+def dlq(server: Server) -> QueueOnServer:
+    """Give a dead-letter queue with five messages in it that have died."""
+    if not server.has_move_tasks:
+        pytest.skip(f"{server.name} has no move tasks")
+    source, dlq = server.make_pair(max_receive_count=1)
+    source.send_batch(*"abcde")
+    _until(lambda: source.receive(visibility_s=1) == [] and dlq.counts()[0] == 5, pause_s=1)
+    return dlq
+
+
+def test_a_move_task_that_runs_is_told_until_it_is_cancelled(server: Server, dlq: QueueOnServer) -> None:
+    """One message a second leaves time to look."""
+    sqs, queue = Sqs(server.call, SystemClock()), Queue(url=dlq.url, arn=dlq.arn)
+    assert sqs.active_move_task(queue) is None
+    handle = server.ask("StartMessageMoveTask", SourceArn=dlq.arn, MaxNumberOfMessagesPerSecond=1)["TaskHandle"]
+    assert sqs.active_move_task(queue) == "RUNNING"
+    server.ask("CancelMessageMoveTask", TaskHandle=handle)
+    _until(lambda: sqs.active_move_task(queue) is None)
+
+
+def test_a_move_task_that_has_ended_is_not_told(server: Server, dlq: QueueOnServer) -> None:
+    """It stands in the list as COMPLETED, and its messages are gone from the queue."""
+    sqs, queue = Sqs(server.call, SystemClock()), Queue(url=dlq.url, arn=dlq.arn)
+    server.ask("StartMessageMoveTask", SourceArn=dlq.arn)
+
+    def status() -> str:
+        [task] = server.ask("ListMessageMoveTasks", SourceArn=dlq.arn)["Results"]
+        return str(task["Status"])
+
+    _until(lambda: status() == "COMPLETED")
+    assert sqs.active_move_task(queue) is None
+    assert dlq.counts() == (0, 0, 0)
+
+
+def _until(holds: Callable[[], bool], *, pause_s: float = 0.1) -> None:
+    """Look again and again: these servers keep real time."""
+    deadline = time.monotonic() + _ENDS_WITHIN_S
+    while not holds():
+        assert time.monotonic() < deadline, "it does not come to this"
+        time.sleep(pause_s)
