@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 from opstool.doors.sqs import Sqs, split
 from opstool.doors.wire import EntryFailure, Outgoing, Sent
-from opstool.engine.sinks import Confirmed, HeldBack, Put, Rejected
+from opstool.engine.sinks import Confirmed, HeldBack, Put, Rejected, StillOurs, all_ours
 from opstool.words.awserrors import BATCH_TOO_LONG, INVALID_REQUEST
 from opstool.words.errors import NotFoundError, OpstoolError, ServiceError
-from opstool.words.message import Message, md5_of_attributes, md5_of_body
+from opstool.words.message import Message, md5_of_attributes, md5_of_body, md5_of_trace_header
 from opstool.words.queue import Queue
 
 DEDUPLICATION_WINDOW_S = 300
@@ -38,7 +38,7 @@ class QueueSink:
         """Tell whether that was a queue: a copy in an archive, or in nothing, was not sent."""
         return target.startswith("arn:")
 
-    def put(self, messages: Sequence[Message]) -> dict[str, Put]:
+    def put(self, messages: Sequence[Message], still_ours: StillOurs = all_ours) -> dict[str, Put]:
         """Send messages, in batches a target; on a FIFO target one message of a group at a time."""
         results: dict[str, Put] = {}
         by_target: dict[Queue, list[Message]] = {}
@@ -51,7 +51,9 @@ class QueueSink:
         for target, group in by_target.items():
             for wave in _waves(group, results) if target.is_fifo else [group]:
                 for batch in split(wave):
-                    results.update(self._send(target, batch))
+                    ours = list(still_ours(batch))
+                    results.update({each.message_id: HeldBack() for each in batch})
+                    results.update(self._send(target, ours) if ours else {})
         return results
 
     def group_of(self, message: Message) -> str | None:
@@ -129,10 +131,25 @@ def _judge(target: Queue, message: Message, answer: Sent | EntryFailure | None) 
         return Rejected(code="no_answer", message="SQS named no outcome", retryable=True, may_be_there=True)
     if isinstance(answer, EntryFailure):
         return Rejected(code=answer.code, message=answer.message, retryable=answer.retryable)
-    expected = (
-        message.md5_of_body or md5_of_body(message.body),
-        message.md5_of_attributes or md5_of_attributes(message.attributes),
-    )
-    if expected != (answer.md5_of_body, answer.md5_of_attributes):
-        return Rejected(code="copy_differs", message="the copy's MD5 is not the original's", may_be_there=True)
-    return Confirmed(new_id=answer.new_id, target=target.arn)
+    if difference := _difference(message, answer):
+        return Rejected(code="copy_differs", message=difference, may_be_there=True)
+    silent = message.trace_header and answer.md5_of_trace_header is None
+    return Confirmed(new_id=answer.new_id, target=target.arn, unconfirmed="trace header" if silent else None)
+
+
+def _difference(message: Message, sent: Sent) -> str | None:
+    """Return what the server's MD5s do not confirm, None when they confirm what has one.
+
+    A missing MD5 of the attributes confirms nothing: a server that loses them answers like that. One of the trace
+    header may be missing, and is then said: some emulators store the header and have no MD5 for it. The group id has
+    no MD5 in SQS.
+    """
+    confirmed = {
+        "body": sent.md5_of_body == (message.md5_of_body or md5_of_body(message.body)),
+        "attributes": sent.md5_of_attributes == (message.md5_of_attributes or md5_of_attributes(message.attributes)),
+        # A tracing client's own header makes SQS add one where there was none; only the original's has to arrive.
+        "trace header": not message.trace_header
+        or sent.md5_of_trace_header in {None, md5_of_trace_header(message.trace_header)},
+    }
+    wrong = [part for part, is_confirmed in confirmed.items() if not is_confirmed]
+    return f"the copy's MD5 is not the original's ({', '.join(wrong)})" if wrong else None

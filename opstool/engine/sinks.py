@@ -6,7 +6,7 @@ A sink is asked only after the journal holds the intent, and it confirms a messa
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,10 +16,14 @@ from opstool.words.message import Message
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Confirmed:
-    """The copy is there: under `new_id`, where the sink gives ids, in `target` (an ARN or a path)."""
+    """The copy is there: under `new_id`, where the sink gives ids, in `target` (an ARN or a path).
+
+    `unconfirmed` names the part of it for which the server had no word.
+    """
 
     new_id: str | None
     target: str
+    unconfirmed: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,10 +42,18 @@ class Rejected:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HeldBack:
-    """Not sent, because the message before it in its group was not confirmed."""
+    """Not sent: the message before it in its group was not confirmed, or its lease was lost before its turn."""
 
 
 Put = Confirmed | Rejected | HeldBack
+GARBLED = "what was received does not have the MD5 that the server named"
+StillOurs = Callable[[Sequence[Message]], Sequence[Message]]
+"""Return those of the messages that may still be sent: the others' leases are lost."""
+
+
+def all_ours(messages: Sequence[Message]) -> Sequence[Message]:
+    """Return all of them: an archive's messages are nobody else's, and nothing hides them for a time."""
+    return messages
 
 
 class Sink(Protocol):
@@ -53,8 +65,11 @@ class Sink(Protocol):
     def suffices(self, message_id: str, target: str) -> bool:
         """Tell whether the copy of a message that was confirmed in `target` before makes a put needless."""
 
-    def put(self, messages: Sequence[Message]) -> dict[str, Put]:
-        """Try each message once; return by message id what became of it."""
+    def put(self, messages: Sequence[Message], still_ours: StillOurs = all_ours) -> dict[str, Put]:
+        """Try each message once; return by message id what became of it.
+
+        A put may take many requests, and be slow: `still_ours` is asked before each.
+        """
 
     def group_of(self, message: Message) -> str | None:
         """Return the name of the ordered group that a message belongs to there; None where order does not matter."""
@@ -64,11 +79,15 @@ class Sink(Protocol):
 
 
 class ArchiveSink:
-    """Write messages to an archive; they are confirmed when they are on disk. `target` is its path."""
+    """Write messages to an archive; they are confirmed when they are on disk. `target` is its path.
 
-    def __init__(self, archive: AppendOnly, target: str) -> None:
+    With `keeps_order` it holds each group in the queue's order, because an import sends in the archive's.
+    """
+
+    def __init__(self, archive: AppendOnly, target: str, *, keeps_order: bool = False) -> None:
         self._archive = archive
         self._target = target
+        self._keeps_order = keeps_order
         self._archived_ids = set(archive.known_ids)
 
     def repeat_is_safe_for_s(self, message: Message) -> float:  # noqa: ARG002 - a sink's interface
@@ -82,18 +101,25 @@ class ArchiveSink:
         """
         return target.startswith("arn:") or message_id in self._archived_ids
 
-    def put(self, messages: Sequence[Message]) -> dict[str, Put]:
-        """Append what the archive does not hold yet; raise StorageError when the disk says no."""
-        self._archive.append([each for each in messages if each.message_id not in self._archived_ids])
-        self._archived_ids.update(each.message_id for each in messages)
-        return {each.message_id: Confirmed(new_id=None, target=self._target) for each in messages}
+    def put(self, messages: Sequence[Message], still_ours: StillOurs = all_ours) -> dict[str, Put]:  # noqa: ARG002 - a sink's interface
+        """Append what the archive does not hold yet; raise StorageError when the disk says no.
 
-    def group_of(self, message: Message) -> str | None:  # noqa: ARG002 - a sink's interface
-        """Return None: a file has no groups."""
-        return None
+        A file answers with no MD5, so what is written has to have the one that the server named.
+        """
+        intact = [each for each in messages if each.is_intact]
+        self._archive.append([each for each in intact if each.message_id not in self._archived_ids])
+        self._archived_ids.update(each.message_id for each in intact)
+        garbled: Put = Rejected(code="copy_differs", message=GARBLED)
+        confirmed = {each.message_id: Confirmed(new_id=None, target=self._target) for each in intact}
+        return {**dict.fromkeys((each.message_id for each in messages), garbled), **confirmed}
+
+    def group_of(self, message: Message) -> str | None:
+        """Return the group when its order is kept: a message that is lost on the way must not be overtaken."""
+        return message.group_id if self._keeps_order else None
 
     def close(self) -> None:
-        """Close the archive."""
+        """Close the archive; one that took nothing, because the journal failed first, is not left behind."""
+        self._archive.discard_if_empty()
         self._archive.close()
 
 
@@ -108,7 +134,7 @@ class NothingSink:
         """Return True: no copy is wanted."""
         return True
 
-    def put(self, messages: Sequence[Message]) -> dict[str, Put]:
+    def put(self, messages: Sequence[Message], still_ours: StillOurs = all_ours) -> dict[str, Put]:  # noqa: ARG002 - a sink's interface
         """Confirm everything."""
         return {each.message_id: Confirmed(new_id=None, target="nothing") for each in messages}
 
@@ -129,6 +155,9 @@ class AppendOnly(Protocol):
 
     def append(self, messages: Sequence[Message]) -> None:
         """Write messages durably, or raise StorageError and leave nothing of them."""
+
+    def discard_if_empty(self) -> None:
+        """Take the file away when it holds no record."""
 
     def close(self) -> None:
         """Let go of the file."""

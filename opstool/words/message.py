@@ -25,7 +25,7 @@ class Attribute:
     @property
     def value_bytes(self) -> bytes:
         """Return the value as SQS counts and hashes it."""
-        return self.value if isinstance(self.value, bytes) else self.value.encode(errors=ENCODING_ERRORS)
+        return self.value if isinstance(self.value, bytes) else _encoded(self.value)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,12 +52,20 @@ class Message:
     @property
     def body_bytes(self) -> bytes:
         """Return the body as SQS counts and hashes it."""
-        return self.body.encode(errors=ENCODING_ERRORS)
+        return _encoded(self.body)
 
     @property
     def body_sha256(self) -> str:
         """Return the hex SHA-256 of the body: how a body is named where it must not be shown."""
         return hashlib.sha256(self.body_bytes).hexdigest()
+
+    @property
+    def is_intact(self) -> bool:
+        """Tell whether body and attributes have the MD5s that the server named when it gave them to us."""
+        return self.md5_of_body in {None, md5_of_body(self.body)} and self.md5_of_attributes in {
+            None,
+            md5_of_attributes(self.attributes),
+        }
 
     @property
     def size_bytes(self) -> int:
@@ -66,14 +74,19 @@ class Message:
         https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
         """
         return len(self.body_bytes) + sum(
-            len(name.encode()) + len(attribute.type.encode()) + len(attribute.value_bytes)
+            len(_encoded(name)) + len(_encoded(attribute.type)) + len(attribute.value_bytes)
             for name, attribute in self.attributes.items()
         )
 
 
 def md5_of_body(body: str) -> str:
     """Return the MD5 that SQS answers as MD5OfBody and MD5OfMessageBody."""
-    return hashlib.md5(body.encode(errors=ENCODING_ERRORS), usedforsecurity=False).hexdigest()
+    return hashlib.md5(_encoded(body), usedforsecurity=False).hexdigest()
+
+
+def md5_of_trace_header(trace_header: str | None) -> str | None:
+    """Return the MD5 that SQS answers as MD5OfMessageSystemAttributes, by the same rules; None without a header."""
+    return md5_of_attributes({"AWSTraceHeader": Attribute(type="String", value=trace_header)}) if trace_header else None
 
 
 def md5_of_attributes(attributes: Mapping[str, Attribute]) -> str | None:
@@ -87,8 +100,13 @@ def md5_of_attributes(attributes: Mapping[str, Attribute]) -> str | None:
     digest = hashlib.md5(usedforsecurity=False)
     for name in sorted(attributes):
         attribute = attributes[name]
-        for part in (name.encode(), attribute.type.encode()):
+        for part in (_encoded(name), _encoded(attribute.type)):
             digest.update(len(part).to_bytes(4, "big") + part)
         value = attribute.value_bytes
         digest.update((b"\x02" if attribute.is_binary else b"\x01") + len(value).to_bytes(4, "big") + value)
     return digest.hexdigest()
+
+
+def _encoded(text: str) -> bytes:
+    """Return the text as SQS counts and hashes it."""
+    return text.encode(errors=ENCODING_ERRORS)

@@ -259,6 +259,8 @@ def test_which_earlier_copies_suffice() -> None:
 
         def append(self, messages: object) -> None: ...
 
+        def discard_if_empty(self) -> None: ...
+
         def close(self) -> None: ...
 
     queue = QueueSink(None, lambda _: None, run_id="r")  # type: ignore[arg-type,return-value]
@@ -270,3 +272,32 @@ def test_which_earlier_copies_suffice() -> None:
     archive.put([message(1)])
     assert archive.suffices(message(1).message_id, "/a.jsonl")
     assert [nothing.suffices("here", each) for each in targets] == [True, True, True, True]
+
+
+@pytest.mark.parametrize("sender_fault", [False, True])
+def test_a_failed_entry_says_whether_to_try_again(world: World, sender_fault: bool) -> None:
+    """What was the service's fault may pass."""
+
+    class Refuse(Faults):
+        def entry(self, operation: str, entry: Mapping[str, Any]) -> EntryFault | None:
+            return EntryFault(sender_fault=sender_fault)
+
+    world.fake.faults = Refuse()
+    put = rejected(sink_to(world).put([message(1)]), "m-1")
+    assert (put.retryable, put.may_be_there) == (not sender_fault, False)
+
+
+def test_only_a_fifo_target_has_groups(world: World, fifo_world: World) -> None:
+    """Of each target by itself; a message that never had a group waits for nobody, nor does one without a route."""
+    fifo, standard = sink_to(fifo_world), sink_to(world)
+    assert fifo.group_of(message(1, group_id="a")) == fifo.group_of(message(2, group_id="a"))
+    assert fifo.group_of(message(1, group_id="a")) != fifo.group_of(message(2, group_id="b"))
+    assert fifo.group_of(message(1)) != fifo.group_of(message(2))
+    assert standard.group_of(message(1, group_id="a")) is None
+    nowhere = QueueSink(
+        Sqs(world.fake, world.clock), lambda _: Rejected(code="no_certain_target", message="none"), run_id="run-1"
+    )
+    assert nowhere.group_of(message(1, group_id="a")) is None
+    routes = {"m-1": fifo_world.source, "m-2": fifo_world.dlq}
+    spread = QueueSink(Sqs(world.fake, world.clock), lambda each: routes[each.message_id], run_id="run-1")
+    assert spread.group_of(message(1, group_id="a")) != spread.group_of(message(2, group_id="a"))
