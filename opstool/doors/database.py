@@ -129,6 +129,8 @@ class Database:
     def _storage_errors(self) -> Iterator[None]:
         try:
             yield
+        except UnicodeEncodeError as error:  # a lone surrogate: a byte of a command line that is not UTF-8
+            raise StorageError("the journal keeps text, and this is not text", code="not_text") from error
         except (sqlite3.Error, OSError) as error:
             raise StorageError(
                 f"the journal `{self._path}` cannot be used: {error}",

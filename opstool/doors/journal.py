@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from opstool.doors.claim import claim_one
 from opstool.doors.clock import Clock
 from opstool.doors.database import Database
 from opstool.words.errors import NotFoundError
@@ -62,7 +63,7 @@ class Journal:
             lambda database: database.execute(
                 "INSERT INTO runs (run_id, verb, queue, status, started_at_ms, note, lease_s, plan, audit)"
                 " VALUES (?, ?, ?, 'running', ?, ?, ?, ?, ?) ON CONFLICT (run_id) DO UPDATE"
-                " SET status = 'running', report = NULL, ended_at_ms = NULL, lease_s = excluded.lease_s",
+                " SET status = 'running', report = NULL, ended_at_ms = NULL, lease_s = max(lease_s, excluded.lease_s)",
                 (
                     record.run_id,
                     record.verb,
@@ -73,6 +74,28 @@ class Journal:
                     json.dumps(record.plan),
                     json.dumps(record.audit),
                 ),
+            )
+        )
+
+    def note_lease(self, run_id: str, lease_s: int) -> None:
+        """Write that a run is about to hide messages for so long: whoever resumes it has to wait for them."""
+        self._database.commit(
+            lambda database: database.execute(
+                "UPDATE runs SET lease_s = max(lease_s, ?) WHERE run_id = ?", (lease_s, run_id)
+            )
+        )
+
+    def note_dead(self, origin: str, *, besides: str) -> None:
+        """Give an end to the other runs that left messages of a queue unsettled, and none of themselves.
+
+        Only whoever holds the queue's lock may say so. They have died by now; when, nobody knows.
+        """
+        now_ms = int(self._clock.wall() * 1000)
+        self._database.commit(
+            lambda database: database.execute(
+                "UPDATE runs SET ended_at_ms = ? WHERE ended_at_ms IS NULL AND run_id <> ? AND run_id IN"
+                " (SELECT run_id FROM moves WHERE origin = ? AND state <> 'settled')",
+                (now_ms, besides, origin),
             )
         )
 
@@ -129,7 +152,7 @@ class Journal:
 
         def write(database: sqlite3.Connection) -> dict[str, tuple[Claim, int]]:
             return {
-                each[0]: _claim_one(database, run_id, origin, each, now_ms=now_ms, suffices=suffices) for each in wanted
+                each[0]: claim_one(database, run_id, origin, each, now_ms=now_ms, suffices=suffices) for each in wanted
             }
 
         claims: dict[str, tuple[Claim, int]] = self._database.commit(write)
@@ -199,6 +222,11 @@ class Journal:
             for row in self._database.rows("SELECT * FROM moves WHERE origin = ? AND state <> 'settled'", origin)
         ]
 
+    def sent_from(self, origin: str) -> set[str]:
+        """Return the record ids of everything that any run has sent from there, its originals deleted or not."""
+        rows = self._database.rows("SELECT record_id FROM moves WHERE origin = ? AND state <> 'intent'", origin)
+        return {row["record_id"] for row in rows}
+
     def sent_by(self, run_id: str) -> set[str]:
         """Return the new ids of everything that a run has sent."""
         rows = self._database.rows("SELECT new_id FROM moves WHERE run_id = ? AND new_id IS NOT NULL", run_id)
@@ -213,38 +241,6 @@ class Journal:
         """Return the move that sent a message with this id: where it came from."""
         rows = self._database.rows("SELECT * FROM moves WHERE new_id = ? LIMIT 1", new_id)
         return _move(rows[0]) if rows else None
-
-
-def _claim_one(
-    database: sqlite3.Connection,
-    run_id: str,
-    origin: str,
-    wanted: tuple[str, str, str | None],
-    *,
-    now_ms: int,
-    suffices: Callable[[str, str], bool],
-) -> tuple[Claim, int]:
-    record_id, sha256, source_arn = wanted
-    known = database.execute("SELECT * FROM moves WHERE origin = ? AND record_id = ?", (origin, record_id)).fetchone()
-    # What was only archived, or thrown away, was not sent: a redrive must not delete it for that.
-    elsewhere = known is not None and known["target"] is not None and not suffices(record_id, known["target"])
-    if known is None or known["body_sha256"] != sha256 or elsewhere:
-        database.execute(
-            "INSERT OR REPLACE INTO moves"
-            " (origin, record_id, run_id, body_sha256, state, source_arn, intent_at_ms, updated_at_ms)"
-            " VALUES (?, ?, ?, ?, 'intent', ?, ?, ?)",
-            (origin, record_id, run_id, sha256, source_arn, now_ms, now_ms),
-        )
-        return Claim.FRESH, now_ms
-    if known["state"] != State.INTENT:
-        return Claim.ALREADY_SENT, known["intent_at_ms"]
-    taken_over = known["taken_over"] or known["run_id"] != run_id
-    database.execute(
-        "UPDATE moves SET run_id = ?, taken_over = ?, unknown_sends = max(unknown_sends, 1), updated_at_ms = ?"
-        " WHERE origin = ? AND record_id = ?",
-        (run_id, int(taken_over), now_ms, origin, record_id),
-    )
-    return Claim.UNCERTAIN, 0 if taken_over else known["intent_at_ms"]
 
 
 def _run_record(row: sqlite3.Row) -> RunRecord:

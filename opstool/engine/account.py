@@ -5,15 +5,37 @@ from __future__ import annotations
 import os
 import platform
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from opstool.doors.clock import Clock
+from opstool.doors.locking import RunLock, is_held
 from opstool.doors.toolkit import Toolkit
 from opstool.words.errors import OpstoolError, StorageError
 from opstool.words.plan import Plan, price_usd
 from opstool.words.record import RunRecord
 from opstool.words.report import Report, Status, Tally
+
+
+@contextmanager
+def alive(kit: Toolkit, run_id: str) -> Iterator[None]:
+    """Hold the lock by which everybody else knows that this run goes on, and has not died."""
+    lock = RunLock(kit.state_dir, _life(run_id))
+    try:
+        yield
+    finally:
+        lock.retire()
+
+
+def is_alive(kit: Toolkit, run_id: str) -> bool:
+    """Tell whether a process is carrying out this run at the moment."""
+    return is_held(kit.state_dir, _life(run_id))
+
+
+def _life(run_id: str) -> str:
+    return f"run {run_id}"
 
 
 def run_record(kit: Toolkit, plan: Plan, note: str | None) -> RunRecord:
@@ -72,7 +94,7 @@ def conclude(
         archive=archive,
         failures=failures,
         error_code=error.code if error else None,
-        notes=plan.notes,
+        notes=(*plan.notes, *tally.notes()),
     )
     try:
         kit.journal.finish_run(plan.run_id, report.status, report.document())

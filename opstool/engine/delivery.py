@@ -21,7 +21,8 @@ from typing import Literal, NamedTuple
 
 from opstool.doors.clock import Clock
 from opstool.doors.journal import Journal
-from opstool.engine.sinks import Confirmed, Put, Rejected, Sink
+from opstool.engine.puts import PutsUnderWay
+from opstool.engine.sinks import Confirmed, Put, Rejected, Sink, StillOurs
 from opstool.engine.throttle import Throttle, backoff_s
 from opstool.words.errors import OpstoolError
 from opstool.words.message import Message
@@ -29,8 +30,6 @@ from opstool.words.record import Claim
 from opstool.words.report import Outcome, Tally
 
 Uncertain = Literal["resend", "leave"]
-StillOurs = Callable[[Sequence[Message]], Sequence[Message]]
-"""Return those of the messages that may still be sent: the others' leases are lost."""
 PUT_ATTEMPTS = 6
 """With the backoff of throttle.py: up to about six seconds of patience with a throttled target."""
 
@@ -81,6 +80,7 @@ class Delivery:
     chance: Callable[[], float] = random.random
     open_bodies: OpenBodies = field(default_factory=OpenBodies)
     sent_ids: set[str] = field(default_factory=set)
+    puts: PutsUnderWay = field(default_factory=PutsUnderWay)
     stopped_groups: set[str] = field(default_factory=set)
 
     def deliver(self, origin: str, messages: Sequence[Message], still_ours: StillOurs) -> Delivered:
@@ -99,7 +99,7 @@ class Delivery:
         for attempt in range(1, PUT_ATTEMPTS + 1):
             if not waiting:
                 break
-            waiting = batch.put(waiting, last=attempt == PUT_ATTEMPTS)
+            waiting = batch.put(waiting, still_ours, last=attempt == PUT_ATTEMPTS)
             if waiting:
                 self.clock.sleep(backoff_s(attempt, self.chance()), self.stop)
                 may_go_on = self.throttle.acquire(len(waiting), self.stop) and not self.stop.is_set()
@@ -160,22 +160,13 @@ class _Batch:
                 self._delivery.tally.decide([message.message_id], Outcome.RELEASED)
         return left
 
-    def put(self, messages: Sequence[Message], *, last: bool) -> list[Message]:
+    def put(self, messages: Sequence[Message], still_ours: StillOurs, *, last: bool) -> list[Message]:
         """Put each message once; return those to try again."""
         delivery = self._delivery
         delivery.journal.note_resent(self._origin, self._outside_the_window(messages))
-        began_ms = int(delivery.clock.wall() * 1000)
-        try:
-            results = delivery.sink.put(messages)
-        except OpstoolError:
-            delivery.journal.withdraw(self._origin, [message.message_id for message in messages])
-            raise
-        confirmed = [(key, put) for key, put in results.items() if isinstance(put, Confirmed)]
-        delivery.sent_ids.update(put.new_id for _, put in confirmed if put.new_id)
-        delivery.journal.confirm(self._origin, [(key, put.new_id, put.target) for key, put in confirmed])
-        self.confirmed.update(key for key, _ in confirmed)
+        with delivery.puts.one_more():
+            results = self._results(messages, still_ours)
         rest = [each for each in messages if each.message_id not in self.confirmed]
-        self._note_lost(rest, results, began_ms)
         again = self._judge(rest, results, last=last)
         fatal = next((put.error for put in results.values() if isinstance(put, Rejected) and put.error), None)
         # What is confirmed is deleted first; the next batch meets the same error.
@@ -183,12 +174,30 @@ class _Batch:
             raise fatal
         return again
 
+    def _results(self, messages: Sequence[Message], still_ours: StillOurs) -> dict[str, Put]:
+        """Put each message once; return what became of each, with everything noted by which its return is known."""
+        delivery, began_ms = self._delivery, int(self._delivery.clock.wall() * 1000)
+        try:
+            results = delivery.sink.put(messages, still_ours)
+        except OpstoolError:
+            delivery.journal.withdraw(self._origin, [message.message_id for message in messages])
+            raise
+        confirmed = [(key, put) for key, put in results.items() if isinstance(put, Confirmed)]
+        delivery.sent_ids.update(put.new_id for _, put in confirmed if put.new_id)
+        delivery.journal.confirm(self._origin, [(key, put.new_id, put.target) for key, put in confirmed])
+        self.confirmed.update(key for key, _ in confirmed)
+        for part in (put.unconfirmed for _, put in confirmed if put.unconfirmed):
+            delivery.tally.remark(f"copies were made whose {part} the server did not confirm: look at one of them")
+        self._note_lost([each for each in messages if each.message_id not in self.confirmed], results, began_ms)
+        return results
+
     def _outside_the_window(self, messages: Iterable[Message]) -> list[str]:
         """Return the ids of those whose earlier send may have been accepted, and whose next would be a second."""
         now_ms = self._delivery.clock.wall() * 1000
         unsure = [each for each in messages if each.message_id in self._unsure_since_ms]
         safe_ms = {each.message_id: self._delivery.sink.repeat_is_safe_for_s(each) * 1000 for each in unsure}
-        return [key for key, safe in safe_ms.items() if now_ms - self._unsure_since_ms[key] >= safe]
+        # A time before the first send means that the clock was set: then nothing is known to be within the window.
+        return [key for key, safe in safe_ms.items() if not 0 <= now_ms - self._unsure_since_ms[key] < safe]
 
     def _judge(self, messages: Sequence[Message], results: dict[str, Put], *, last: bool) -> list[Message]:
         """Give up what is final, and return what may be tried again."""
@@ -197,7 +206,10 @@ class _Batch:
         leave = delivery.uncertain == "leave"
         final = [(each, put) for each, put in rejected if last or not put.retryable or (put.may_be_there and leave)]
         for message, put in final:
-            delivery.fail(message, put.code, put.message)
+            if message.message_id in self._unsure_since_ms and not put.may_be_there:
+                delivery.fail(message, "no_answer", f"the answer to an earlier send was lost; then: {put.message}")
+            else:
+                delivery.fail(message, put.code, put.message)
         delivery.journal.withdraw(self._origin, [each.message_id for each, _ in final])
         finished = {each.message_id for each, _ in final}
         waiting = [each for each in messages if each.message_id not in finished]

@@ -6,7 +6,7 @@ from opstool.doors.locking import RunLock
 from opstool.doors.sqs import MAX_BATCH_ENTRIES
 from opstool.doors.toolkit import Toolkit
 from opstool.engine.dlq import DeadLetterQueue
-from opstool.engine.lease import Leases
+from opstool.engine.leases import Leases
 from opstool.engine.scan import EMPTY_RECEIVES_TO_END, EndOfQueue
 from opstool.words.closing import Closing
 from opstool.words.queue import QueueAttributes

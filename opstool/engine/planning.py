@@ -41,6 +41,8 @@ def freeze(kit: Toolkit, dlq: DeadLetterQueue, found: Survey, draft: Plan) -> Pl
         cost_usd=price_usd(requests, fifo=dlq.queue.is_fifo),
         retention_s=dlq.attributes.retention_s,
         notes=(*draft.notes, *found.notes, *(_blind_spots(dlq) if everything else ())),
+        # For whoever resumes it: to finish this plan is not to finish what was selected.
+        options={**draft.options, "partial": found.partial},
     )
 
 

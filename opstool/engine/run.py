@@ -14,19 +14,20 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 from opstool.doors.toolkit import Toolkit
-from opstool.engine.account import conclude, run_record
+from opstool.engine.account import alive, conclude, run_record
 from opstool.engine.delivery import Delivery
 from opstool.engine.hold import Hold
 from opstool.engine.lease import Lease
 from opstool.engine.scan import Scan, most
 from opstool.engine.sinks import Sink
+from opstool.engine.survey import behind_a_group, stopped_at_the_limit
 from opstool.engine.throttle import Throttle
 from opstool.engine.transfer import Transfer
 from opstool.words.closing import Closing
 from opstool.words.errors import OpstoolError
 from opstool.words.plan import Plan
 from opstool.words.record import State
-from opstool.words.report import Report, Tally
+from opstool.words.report import Counts, Report, Tally
 
 
 @dataclass(kw_only=True)
@@ -55,13 +56,20 @@ class Run(Closing):
         Raises StorageError when the journal or the archive cannot be opened, with nothing sent. What goes wrong later
         is in the report: its `error_code`, and the failures of single messages.
         """
+        with alive(self.kit, self.plan.run_id):
+            return self._execute(note)
+
+    def _execute(self, note: str | None) -> Report:
         kit, plan = self.kit, self.plan
         started = kit.clock.monotonic()
         sink = self.open_sink()
         with ExitStack() as undo:
             undo.callback(sink.close)
             undo.callback(self.hold.leases.close)
-            kit.journal.start_run(run_record(kit, plan, note))
+            leases = self.hold.leases
+            hidden_for_s = max(leases.lease_s, leases.longest_s)
+            kit.journal.start_run(replace(run_record(kit, plan, note), lease_s=hidden_for_s))
+            leases.before_longer = lambda seconds: kit.journal.note_lease(plan.run_id, seconds)
             bounded = self._carry_out(sink)
         self._note_missing()
         return self._report(started, bounded=bounded)
@@ -125,15 +133,18 @@ class Run(Closing):
         )
 
     def _heed_unsettled(self, delivery: Delivery) -> None:
-        """Do not end before the leases of what an earlier run left unsettled have lapsed: only then can it be seen.
+        """Do not end before the leases of what other runs left unsettled have lapsed: only then can it be seen.
 
         What this run sent before without an answer may have come back by now.
         """
-        now_ms = self.kit.clock.wall() * 1000
-        for move in self.kit.journal.unsettled(self.plan.origin):
-            age_s = max(0.0, (now_ms - move.updated_at_ms) / 1000)  # a wall clock may have been set back
-            self.hold.end.blind_for(self.kit.lease_s - age_s)
-            if move.run_id == self.plan.run_id and move.state is State.INTENT:
+        journal, own_id = self.kit.journal, self.plan.run_id
+        journal.note_dead(self.plan.origin, besides=own_id)
+        moves = journal.unsettled(self.plan.origin)
+        for run_id in {move.run_id for move in moves} - {own_id}:
+            run = journal.run(run_id)
+            self.hold.end.blind_for(run.hides_for_s(self.kit.clock.wall()))
+        for move in journal.moves(own_id):
+            if move.unknown_sends or move.state is State.INTENT:  # a later send may have been answered, this one never
                 delivery.open_bodies.add(move.record_id, move.body_sha256)
 
     def _note_missing(self) -> None:
@@ -141,16 +152,13 @@ class Run(Closing):
         if self.plan.ids is None or self.kit.stop.is_set() or self._error:
             return
         unseen = {each for each in self.plan.ids if self.hold.tally.outcome(each) is None}
+        unseen -= self.kit.journal.sent_from(self.plan.origin) if unseen else set()
         counts = self.hold.tally.counts()
         if unseen and self.plan.queue.is_fifo and counts.skipped + counts.released:
             text = "it was not seen: a FIFO queue shows no more of a group while some of it is held"
             self.hold.tally.name("not_seen", text, sorted(unseen))
-            return
-        if unseen:
-            moves = self.kit.journal.moves(self.plan.run_id)
-            unseen -= {each.record_id for each in moves if each.state is not State.INTENT}
-        if unseen:
-            self.hold.tally.name("gone", "it was not in the queue any more", sorted(unseen))
+        elif unseen:
+            self.hold.tally.name("gone", "it was not seen any more: deleted, or held by somebody else", sorted(unseen))
 
     def _report(self, started: float, *, bounded: bool) -> Report:
         counts = self.hold.tally.counts()
@@ -158,7 +166,8 @@ class Run(Closing):
         dealt_with = counts.succeeded + counts.failed + len(self.settled) + unseen
         limited = self.plan.limit is not None and dealt_with >= self.plan.limit
         left = counts.released > 0 and not limited
-        plan = replace(self.plan, notes=(*self.plan.notes, *self.hold.leases.notes))
+        not_seen = () if limited else self._not_seen(counts, bounded=bounded)
+        plan = replace(self.plan, notes=(*self.plan.notes, *not_seen, *self.hold.leases.notes))
         return conclude(
             self.kit,
             plan,
@@ -166,6 +175,15 @@ class Run(Closing):
             started=started,
             before=self.hold.requests_before,
             error=self._error,
-            incomplete=left or bounded or self.partial,
+            incomplete=left or bool(not_seen) or self.partial,
             archive=self.archive,
         )
+
+    def _not_seen(self, counts: Counts, *, bounded: bool) -> tuple[str, ...]:
+        """Return what the run could not see; a plan that is frozen by id has named it, message by message."""
+        if bounded:
+            return (stopped_at_the_limit(counts.received),)
+        seen = counts.received - counts.skipped - counts.returned  # those have come after the plan
+        if self.plan.queue.is_fifo and self.plan.ids is None and self.hold.end.reached and seen < self.plan.count:
+            return (behind_a_group(seen, self.plan.count),)
+        return ()

@@ -17,13 +17,15 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from opstool.doors.clock import Clock
-from opstool.doors.sqs import CLOCKS_AGREE_MS, MAX_BATCH_ENTRIES
-from opstool.engine.lease import IN_FLIGHT_LIMIT, Lease, Leases
+from opstool.doors.sqs import MAX_BATCH_ENTRIES
+from opstool.engine.lease import Lease
+from opstool.engine.leases import IN_FLIGHT_LIMIT, Leases
 from opstool.engine.throttle import backoff_s
 from opstool.words.awserrors import OVER_LIMIT
 from opstool.words.errors import OpstoolError, ServiceError
 from opstool.words.message import Message
 from opstool.words.report import Outcome, Tally
+from opstool.words.times import CLOCKS_AGREE_MS
 
 EMPTY_RECEIVES_TO_END = 3
 """Long polls in a row, over all workers, that must come back empty: a single one proves nothing."""
@@ -33,6 +35,10 @@ _BATCH_WAITS_S = 5.0
 """How long the first message of a batch waits for the batch to fill: well under a lease."""
 _RECEIVE_ERRORS = 10
 """Failed receives in a row for each worker that end a scan: one outage fails every worker at once."""
+_FULL_RECEIVES_TO_END = 2
+"""Receives in a row for each worker that SQS refuses because too much is in flight, and after which we believe it."""
+_BLIND_LEASES = 10
+"""For so many leases without a new message a scan goes on after receives whose answers were lost."""
 
 
 def most(ids: Collection[str] | None, limit: int | None) -> int | None:
@@ -106,6 +112,8 @@ class Scan:
     taken: set[str] = field(default_factory=set)
     bounded: bool = False
     _errors: int = 0
+    _news_at: float = 0.0
+    _again: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _failure: BaseException | None = None
 
@@ -115,6 +123,7 @@ class Scan:
         Raises the first error of any worker, after all of them have finished the batch they were at.
         """
         hands = list(in_hand)
+        self._news_at = self.clock.monotonic()
         self.taken.update(lease.message_id for lease in hands)
         share = -(-len(hands) // self.workers) if hands else 0
         shares = [hands[index * share : (index + 1) * share] for index in range(self.workers)]
@@ -170,24 +179,32 @@ class Scan:
             self.bounded = True
             return [], True
         try:
-            leases = self.leases.receive(wait_s=_WAIT_S)
+            leases, again = self.leases.poll(wait_s=_WAIT_S)
         except ServiceError as error:
             self._survive(error)
             return [], True
         self._errors = 0
-        self.end.saw_sent_at([lease.content.sent_at_ms for lease in leases])
+        if leases:
+            self._news_at = self.clock.monotonic()
+        self._again = self._again + 1 if again and not leases else 0
+        # What brings only what we hold is not empty; but a server that shows it for ever must not keep us for ever.
+        if not 0 < self._again <= self.leases.held:
+            self.end.saw_sent_at([lease.content.sent_at_ms for lease in leases])
         return [lease for lease in leases if self._takes(lease)], not leases
 
     def _survive(self, error: OpstoolError) -> None:
         """Wait after a failed receive, or raise the error when it is not of the passing kind."""
-        if error.code == OVER_LIMIT:
-            self.bounded = True
-            return
         self._errors += 1
+        if error.code == OVER_LIMIT:
+            # What is gathered is settled first, and what another worker settles makes room too.
+            self.bounded = self._errors > _FULL_RECEIVES_TO_END * self.workers
+            return
         if not getattr(error, "retryable", False) or self._errors >= _RECEIVE_ERRORS * self.workers:
             raise error
         if getattr(error, "outcome_unknown", False):
-            self.end.blind_for(self.leases.lease_s)  # it may have hidden messages from us
+            if self.clock.monotonic() - self._news_at > _BLIND_LEASES * self.leases.lease_s:
+                raise error  # where answers are lost all the time, the moment to trust an empty one never comes
+            self.end.blind_for(self.leases.longest_s)  # it may have hidden messages from us
         attempt = -(-self._errors // self.workers)
         self.clock.sleep(backoff_s(attempt, random.random()), self.stop)  # noqa: S311 - jitter, not a secret
 

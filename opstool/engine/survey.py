@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from opstool.doors.regex import matching
 from opstool.doors.stack import DLQ_OUTPUT, LOG_GROUP_OUTPUT
 from opstool.doors.toolkit import Toolkit
 from opstool.engine.dlq import DeadLetterQueue
@@ -13,7 +14,8 @@ from opstool.engine.hold import Hold
 from opstool.engine.lease import Lease
 from opstool.engine.reasons import Reasons, reasons_for
 from opstool.engine.scan import EMPTY_RECEIVES_TO_END, Scan, most
-from opstool.words.errors import InterruptedRunError, OpstoolError, RefusedError
+from opstool.words.awserrors import OVER_LIMIT
+from opstool.words.errors import InterruptedRunError, OpstoolError, RefusedError, ServiceError
 from opstool.words.filters import Selection
 from opstool.words.matching import Matcher
 from opstool.words.message import Message
@@ -44,7 +46,21 @@ def survey(
     Raises RefusedError when the selection asks for reasons and they cannot be read, InterruptedRunError when the
     work was stopped meanwhile.
     """
-    matcher = selection.compile(retention_s=dlq.attributes.retention_s)
+    with matching(selection, retention_s=dlq.attributes.retention_s) as matcher:
+        return _survey(kit, hold, dlq, selection, matcher, limit=limit, reasons=reasons)
+
+
+def _survey(
+    kit: Toolkit,
+    hold: Hold,
+    dlq: DeadLetterQueue,
+    selection: Selection,
+    matcher: Matcher,
+    *,
+    limit: int | None,
+    reasons: bool,
+) -> Survey:
+    """Do what `survey` promises, with the matcher of its selection."""
     by_reason = selection.needs_reason
     matched: list[Lease] = []
     lock = threading.Lock()
@@ -72,8 +88,8 @@ def survey(
     if by_reason:
         matched = _by_reason(hold, matched, found, matcher, limit)
     result = Survey(matched=matched, reasons=found.found, notes=[found.note] if found.note else [])
-    if matcher.errors:
-        result.notes.append(f"{matcher.errors} messages could not be judged by --where: {matcher.first_error}")
+    if matcher.note:
+        result.notes.append(matcher.note)
     note_missing_ids(hold, selection, complete=limit is None or len(matched) < limit)
     note_coverage(hold, dlq, result, bounded=scan.bounded, ended=hold.end.reached)
     return result
@@ -82,7 +98,12 @@ def survey(
 def peek(hold: Hold) -> list[Lease]:
     """Receive one batch, of which samples can be shown and with which a run begins."""
     for _ in range(EMPTY_RECEIVES_TO_END):
-        leases = hold.leases.receive(wait_s=1)
+        try:
+            leases = hold.leases.receive(wait_s=1)
+        except ServiceError as error:
+            if error.code == OVER_LIMIT:  # the run meets it too, and says so in its report
+                return []
+            raise
         for lease in leases:
             hold.tally.received(lease.message_id)
         if leases:
@@ -136,16 +157,28 @@ def note_missing_ids(hold: Hold, selection: Selection, *, complete: bool) -> Non
 def note_coverage(hold: Hold, dlq: DeadLetterQueue, result: Survey, *, bounded: bool, ended: bool) -> None:
     """Say what could not be seen."""
     seen = hold.tally.counts().received
+    # What was in flight may have come back, and stand for others in what was seen.
+    there = dlq.attributes.depth + dlq.attributes.in_flight
     if bounded:
         result.partial = True
-        result.notes.append(f"the scan stopped at SQS's limit of messages in flight, after {seen} messages")
-    elif ended and dlq.queue.is_fifo and seen < dlq.attributes.depth:
+        result.notes.append(stopped_at_the_limit(seen))
+    elif ended and dlq.queue.is_fifo and seen < there:
         result.partial = True
-        result.notes.append(
-            f"a FIFO queue shows no more of a group while some of it is held: {seen} of approximately "
-            f"{dlq.attributes.depth} messages were seen"
-        )
+        result.notes.append(behind_a_group(seen, there))
     if dlq.attributes.in_flight:
         result.notes.append(
             f"approximately {dlq.attributes.in_flight} more messages were in flight elsewhere, and could not be seen"
         )
+
+
+def stopped_at_the_limit(seen: int) -> str:
+    """Return the note of a scan that could not hold more."""
+    return f"the scan stopped at SQS's limit of messages in flight, after {seen} messages"
+
+
+def behind_a_group(seen: int, there: int) -> str:
+    """Return the note of a scan that was not shown everything of a FIFO queue."""
+    return (
+        f"a FIFO queue shows no more of a group while some of it is held: {seen} of approximately {there} messages "
+        "were seen"
+    )

@@ -11,20 +11,24 @@ on this journal then deletes it without sending it again.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 
-from opstool.doors.sqs import CLOCKS_AGREE_MS
 from opstool.engine.delivery import Delivery
-from opstool.engine.lease import Lease, Leases
+from opstool.engine.lease import Lease
+from opstool.engine.leases import Leases
 from opstool.engine.scan import EndOfQueue
 from opstool.words.errors import OpstoolError
 from opstool.words.message import Message
 from opstool.words.plan import Plan
 from opstool.words.report import Outcome, Tally
+from opstool.words.times import CLOCKS_AGREE_MS
 
 _DELETE_ROUNDS = 3
 """How often a message that was sent is received and deleted again before it is left to a later run."""
+_LEASE_LOSSES = 3
+"""How often a message's lease may be lost before its turn until it is given up: where none can last, a run must end."""
 
 
 @dataclass(kw_only=True)
@@ -43,6 +47,9 @@ class Transfer:
     owed: set[str] = field(default_factory=set)
     _doubtful: set[str] = field(default_factory=set)
     _undeleted: dict[str, int] = field(default_factory=dict)
+    _losses: dict[str, int] = field(default_factory=dict)
+    _in_hand: set[str] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def decide(self, message: Message) -> Outcome | None:
         """Tell what to do with a received message: None to take it.
@@ -50,10 +57,16 @@ class Transfer:
         Our own message that has died again is left alone, or the run would feed on its returns. Its SentTimestamp is
         that of our send, so one that is clearly older than the plan is no return, whatever its body.
         """
+        if not self._predates_plan(message):
+            self.delivery.puts.wait_for_those_now()  # a copy can come back to us before its sender has its answer
+            if self.delivery.open_bodies.is_return(message):
+                return Outcome.RETURNED
         if message.message_id in self.delivery.sent_ids:
             return Outcome.RETURNED
-        if not self._predates_plan(message) and self.delivery.open_bodies.is_return(message):
-            return Outcome.RETURNED
+        if self._losses.get(message.message_id, 0) >= _LEASE_LOSSES:
+            self.owed.discard(message.message_id)
+            self.delivery.fail(message, "lease_lost", f"its lease ended {_LEASE_LOSSES} times before its turn")
+            return Outcome.FAILED
         return None if self.plan.selects(message) else Outcome.SKIPPED
 
     def _predates_plan(self, message: Message) -> bool:
@@ -62,17 +75,40 @@ class Transfer:
         return self.plan.sent_before_ms is not None and message.sent_at_ms < self.plan.sent_before_ms - CLOCKS_AGREE_MS
 
     def settle(self, batch: Sequence[Lease]) -> None:
-        """Carry one batch of up to ten messages through all stages."""
+        """Carry one batch of up to ten messages through all stages.
+
+        A message that another worker has lost, but still has in its batch, is that worker's until it is through: it is
+        left to reappear, so that one of them alone says what becomes of it.
+        """
+        with self._lock:
+            mine = [lease for lease in batch if lease.message_id not in self._in_hand]
+            ids = {lease.message_id for lease in mine}
+            self._in_hand |= ids
+        others = [lease for lease in batch if lease not in mine]
+        self.leases.let_lapse(others)
+        self._await({lease.message_id for lease in others})
+        try:
+            self._carry(mine)
+        finally:
+            with self._lock:
+                self._in_hand -= ids
+
+    def _carry(self, batch: Sequence[Lease]) -> None:
         leases = {lease.message_id: lease for lease in batch}
         self.owed.difference_update(leases)
+        lost: set[str] = set()
 
         def still_ours(messages: Sequence[Message]) -> Sequence[Message]:
             usable = self.leases.usable([leases[message.message_id] for message in messages])
             kept = [lease.content for lease in usable]
-            self._await({each.message_id for each in messages} - {each.message_id for each in kept})
+            gone = {each.message_id for each in messages} - {each.message_id for each in kept}
+            lost.update(gone)
+            self._await(gone)
             return kept
 
         done = self.delivery.deliver(self.plan.origin, [lease.content for lease in batch], still_ours)
+        for message_id in lost:
+            self._losses[message_id] = self._losses.get(message_id, 0) + 1
         self._delete([leases[message_id] for message_id in done.now | done.before])
         for lease in batch:
             if self.tally.outcome(lease.message_id) is Outcome.SUCCEEDED:
@@ -110,4 +146,4 @@ class Transfer:
         """Wait for messages to reappear, for as long as they may be hidden."""
         if message_ids:
             self.owed |= message_ids
-            self.end.blind_for(self.leases.lease_s)
+            self.end.blind_for(self.leases.longest_s)

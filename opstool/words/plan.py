@@ -15,6 +15,7 @@ from opstool.words.document import message_document
 from opstool.words.filters import Selection
 from opstool.words.message import Message
 from opstool.words.queue import Queue
+from opstool.words.times import CLOCKS_AGREE_MS
 
 PRICE_PER_MILLION_USD = {False: 0.40, True: 0.50}
 """SQS requests, standard and FIFO, us-east-1: https://aws.amazon.com/sqs/pricing/ (other regions differ a little)."""
@@ -47,10 +48,13 @@ class Plan:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def selects(self, message: Message) -> bool:
-        """Tell whether this plan acts on a message."""
+        """Tell whether this plan acts on a message.
+
+        What was sent just before the plan may bear a time just after it: SQS's clock is not ours.
+        """
         if self.ids is not None:
             return message.message_id in self.ids
-        return self.sent_before_ms is None or message.sent_at_ms <= self.sent_before_ms
+        return self.sent_before_ms is None or message.sent_at_ms <= self.sent_before_ms + CLOCKS_AGREE_MS
 
     def record(self) -> dict[str, Any]:
         """Return what the journal keeps, from which `resumed` builds the plan again; no body is in it."""

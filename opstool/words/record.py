@@ -25,7 +25,10 @@ class Claim(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunRecord:
-    """One run: `plan` and `audit` as they were written at its start, `report` when it has one."""
+    """One run: `plan` and `audit` as they were written at its start, `report` when it has one.
+
+    `lease_s` is the longest visibility timeout that it has asked for. A run with an end and no report has died before.
+    """
 
     run_id: str
     verb: str
@@ -38,6 +41,11 @@ class RunRecord:
     plan: dict[str, Any]
     audit: dict[str, Any]
     report: dict[str, Any] | None
+
+    def hides_for_s(self, now_s: float) -> float:
+        """Return for how long the run's leases may still hide messages: the longest of them, from its end."""
+        since_end_s = 0.0 if self.ended_at_ms is None else now_s - self.ended_at_ms / 1000
+        return self.lease_s - max(0.0, since_end_s)  # a wall clock may have been set back
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

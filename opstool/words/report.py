@@ -49,6 +49,7 @@ class Tally:
         self._outcomes: dict[str, Outcome] = {}
         self._failures: dict[str, tuple[str, str]] = {}
         self._named: dict[tuple[str, str], list[str]] = {}
+        self._remarks: Counter[str] = Counter()
         self._counter: Counter[Outcome] = Counter()
 
     def received(self, message_id: str) -> None:
@@ -63,7 +64,8 @@ class Tally:
             for message_id in message_ids:
                 if self._outcomes.get(message_id) is not Outcome.SUCCEEDED:
                     self._put(message_id, outcome)
-                    self._failures.pop(message_id, None)
+                    if outcome is not Outcome.FAILED:  # it failed for the reason that was given
+                        self._failures.pop(message_id, None)
 
     def fail(self, message_id: str, code: str, message: str) -> None:
         """Give a message the outcome `failed`, with the reason."""
@@ -76,6 +78,16 @@ class Tally:
         """Report something that has no outcome because nothing was received: an id not found, an error of the run."""
         with self._lock:
             self._named.setdefault((code, message), []).extend(message_ids)
+
+    def remark(self, text: str) -> None:
+        """Count one more message of which this is to be said, whatever its outcome."""
+        with self._lock:
+            self._remarks[text] += 1
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what was remarked, each with its number, as sentences for people."""
+        with self._lock:
+            return tuple(f"{number} {text}" for text, number in self._remarks.items())
 
     def outcome(self, message_id: str) -> Outcome | None:
         """Return what became of a message so far; None when it was never received."""

@@ -6,6 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 from opstool.words.errors import UsageError
 
+CLOCKS_AGREE_MS = 2_000
+"""How far our idea of SQS's time may be wrong: the Date header tells whole seconds, and an answer takes a while."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _EARLIEST_MS = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from opstool.fake import FailCalls
+from opstool.fake import FailCalls, Faults, no_answer
 from opstool.verbs import browse, export
 from opstool.words.awserrors import error_for
 from opstool.words.filters import Selection
@@ -46,3 +48,44 @@ def test_an_export_that_may_not_release_says_so_too(world: World, selection: Sel
     )
     report = export.export(world.kit(), "orders-dlq", selection, to=tmp_path / "out.jsonl")
     assert "3 messages could not be released: they stay hidden for up to 30 s more" in report.notes
+
+
+def test_a_look_that_ends_while_an_unanswered_receive_hides_messages_says_so(world: World) -> None:
+    """The answer was lost, not the receive: what it took stays hidden, and a look with a limit does not wait for it."""
+    world.die(bodies(25))
+    world.fake.faults = FailCalls("ReceiveMessage", no_answer("ReceiveMessage"), phase="after", calls={1})
+    listing = browse.list_messages(world.kit(), "orders-dlq", limit=5)
+    assert world.visible(world.dlq) == 15
+    assert "an answer was lost or late: some messages may stay hidden for up to 30 s more" in listing.notes
+
+
+def test_a_fifo_look_is_partial_though_others_gave_back_as_many_as_it_could_not_see(fifo_world: World) -> None:
+    """Two that were in flight come back while we look; two behind a full receive of their group are never shown."""
+    world = fifo_world
+    world.die(["a:1", "a:2"])
+    world.ask("ReceiveMessage", world.dlq, MaxNumberOfMessages=10, VisibilityTimeout=2)
+    world.clock.advance(0.5)
+    world.die([f"b:{number}" for number in range(12)])
+    listing = browse.list_messages(world.kit(), "orders-dlq.fifo", limit=None)
+    assert (listing.seen, listing.partial) == (12, True)
+
+
+def test_a_message_whose_extension_was_not_answered_may_stay_hidden_and_the_look_says_so(world: World) -> None:
+    """For a whole lease no extension was answered, and the last was carried out: too old to be released, yet hidden."""
+    world.die(bodies(3))
+    lost = FailCalls("ChangeMessageVisibilityBatch", no_answer("ChangeMessageVisibilityBatch"), phase="after")
+
+    class SlowReceives(Faults):
+        def before(self, operation: str, request: Mapping[str, Any]) -> None:
+            if operation == "ReceiveMessage":
+                world.clock.advance(12)
+            lost.before(operation, request)
+
+        def after(self, operation: str, request: Mapping[str, Any], response: dict[str, Any]) -> dict[str, Any]:
+            return lost.after(operation, request, response)
+
+    world.fake.faults = SlowReceives()
+    listing = browse.list_messages(world.kit(), "orders-dlq", limit=None)
+    world.fake.faults = Faults()
+    assert world.visible(world.dlq) == 0
+    assert "an answer was lost or late: some messages may stay hidden for up to 30 s more" in listing.notes

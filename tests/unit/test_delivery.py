@@ -10,6 +10,7 @@ from opstool.doors.journal import Journal
 from opstool.doors.sqs import Sqs
 from opstool.engine.delivery import PUT_ATTEMPTS, Delivered, Delivery, OpenBodies
 from opstool.engine.queuesink import QueueSink
+from opstool.engine.sinks import StillOurs, all_ours
 from opstool.engine.throttle import Throttle
 from opstool.fake import EntryFault, FailCalls, Faults, no_answer, throttled
 from opstool.words.errors import AccessError, StorageError
@@ -200,24 +201,33 @@ def test_what_was_sent_before_is_not_sent_again(world: World, desk: Desk) -> Non
 
 def test_only_what_is_still_ours_is_sent(world: World, desk: Desk) -> None:
     """A lease that was lost before the send: somebody else may have the message by now."""
-    assert desk.deliver(batch(3), lambda left: left[1:]).now == {"m-1", "m-2"}
+    assert desk.deliver(batch(3), lambda left: [each for each in left if each.message_id != "m-0"]).now == {
+        "m-1",
+        "m-2",
+    }
     assert "body 0" not in world.bodies(world.source)
     assert set(desk.states()) == {"m-1", "m-2"}
 
 
 def test_a_lease_that_is_lost_between_two_attempts_ends_them(world: World, desk: Desk) -> None:
     """The intent of what was certainly not sent is taken back."""
-    asked: list[int] = []
-
-    def once(left: Sequence[Message]) -> Sequence[Message]:
-        asked.append(len(left))
-        return left if len(asked) == 1 else []
-
     world.fake.faults = FailCalls("SendMessageBatch", throttled("x"), calls=[1])
-    assert desk.deliver(batch(2), once).now == set()
-    assert asked == [2, 2]
+
+    def until_the_first_attempt(left: Sequence[Message]) -> Sequence[Message]:
+        return [] if world.fake.requests["SendMessageBatch"] else left
+
+    assert desk.deliver(batch(2), until_the_first_attempt).now == set()
+    assert world.fake.requests["SendMessageBatch"] == 1
     assert desk.states() == {}
     assert desk.tally.counts().released == 2
+
+
+def test_a_lease_that_is_lost_while_the_journal_is_written_is_noticed_before_the_send(world: World, desk: Desk) -> None:
+    """A slow disk may take longer than a lease: it is asked again right before each request, and the intent goes."""
+    answers = iter([batch(2), batch(1), []])
+    assert desk.deliver(batch(2), lambda _: next(answers)).now == {"m-0"}
+    assert world.bodies(world.source) == ["body 0"]
+    assert set(desk.states()) == {"m-0"}
 
 
 def test_a_group_stops_at_a_message_that_is_no_longer_ours(fifo_world: World) -> None:
@@ -305,7 +315,7 @@ def test_an_archive_that_cannot_be_written_takes_its_intents_back(world: World, 
     """Nothing of it is kept, so nothing is uncertain."""
 
     class FullDisk(QueueSink):
-        def put(self, messages: Sequence[Message]) -> Any:
+        def put(self, messages: Sequence[Message], still_ours: StillOurs = all_ours) -> Any:
             raise StorageError("disk full")
 
     sink = FullDisk(Sqs(world.fake, world.clock), lambda _: world.source, run_id="run-1")
@@ -322,3 +332,76 @@ def test_a_body_whose_answer_was_lost_is_recognised_under_another_id() -> None:
     assert not open_bodies.is_return(same)
     open_bodies.add(one.message_id, one.body_sha256)
     assert [open_bodies.is_return(each) for each in (one, same, other)] == [False, True, False]
+
+
+def test_a_stop_ends_the_backoff_at_once(world: World, desk: Desk) -> None:
+    """Ctrl-C is heard while a throttled target is waited for."""
+    world.fake.faults = FailCalls("SendMessageBatch", throttled("x"))
+    end = world.clock.every(0.5, desk.stop.set)
+    assert desk.deliver(batch(2)).now == set()
+    assert world.clock.monotonic() == 0.5
+    assert desk.tally.counts().released == 2
+    end()
+
+
+def test_a_message_that_is_tried_again_takes_its_place_in_the_pace_again(world: World) -> None:
+    """A rate is what the target is asked to bear, refused or not."""
+    desk = Desk(world, rate=10)
+    world.fake.faults = FailCalls("SendMessageBatch", throttled("x"), calls=[1])
+    assert len(desk.deliver(batch(10)).now) == 10
+    assert world.clock.monotonic() == 1.0
+    desk.journal.close()
+
+
+class LosesThenRefuses(Loses):
+    """Lose the first answer, and refuse every entry after it for good."""
+
+    def entry(self, operation: str, entry: Mapping[str, Any]) -> EntryFault | None:
+        """Refuse."""
+        return EntryFault(code="InvalidMessageContents", sender_fault=True) if self._seen else None
+
+
+def test_a_refusal_after_a_lost_answer_is_no_certainty(world: World, desk: Desk) -> None:
+    """The first send may have been accepted: that is what the report has to say, and the intent stays."""
+    world.fake.faults = LosesThenRefuses(1)
+    assert desk.deliver(batch(1)).now == set()
+    assert [failure.code for failure in desk.tally.failures()] == ["no_answer"]
+    assert desk.states() == {"m-0": State.INTENT}
+
+
+def test_a_stop_after_a_lost_answer_leaves_the_message_uncertain(world: World, desk: Desk) -> None:
+    """It is not given back undecided: it may be in the target."""
+
+    class LosesAndStops(Loses):
+        def before(self, operation: str, request: Mapping[str, Any]) -> None:
+            desk.stop.set()
+
+    world.fake.faults = LosesAndStops(1)
+    assert desk.deliver(batch(1)).now == set()
+    assert [failure.code for failure in desk.tally.failures()] == ["no_answer"]
+    assert desk.states() == {"m-0": State.INTENT}
+
+
+def test_a_lease_that_is_lost_at_the_last_attempt_leaves_no_intent(world: World, desk: Desk) -> None:
+    """It was certainly not sent, so the next run finds it fresh, and this one gives it back."""
+    world.fake.faults = FailCalls("SendMessageBatch", throttled("x"), calls=range(1, PUT_ATTEMPTS))
+    asked_after_the_last: list[int] = []
+
+    def until_the_last(left: Sequence[Message]) -> Sequence[Message]:
+        if world.fake.requests["SendMessageBatch"] < PUT_ATTEMPTS - 1:
+            return left
+        asked_after_the_last.append(len(left))
+        return left if len(asked_after_the_last) == 1 else []
+
+    assert desk.deliver(batch(2), until_the_last).now == set()
+    assert desk.states() == {}
+    assert desk.tally.counts().released == 2
+
+
+def test_what_an_earlier_run_may_have_sent_is_recognised_when_it_comes_back(world: World) -> None:
+    """Under whatever id it has there."""
+    desk = Desk(world, uncertain="leave")
+    desk.journal.claim("run-0", ORIGIN, batch(1))  # and dies
+    assert desk.deliver(batch(1)).now == set()
+    assert desk.delivery.open_bodies.is_return(Message(message_id="another", body="body 0"))
+    desk.journal.close()

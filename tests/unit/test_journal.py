@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +242,52 @@ def test_a_state_directory_that_cannot_be_is_a_storage_error(tmp_path: Path, clo
     with pytest.raises(StorageError) as caught:
         Journal(tmp_path / "file" / "journal.db", clock)
     assert caught.value.code == "journal_unusable"
+    assert str(tmp_path / "file" / "journal.db") in caught.value.message
+    assert "--state-dir" in str(caught.value.hint)
+
+
+def test_a_new_state_directory_is_made_and_private(tmp_path: Path, clock: FakeClock) -> None:
+    """Also where its parents are not there yet."""
+    Journal(tmp_path / "state" / "opstool" / "journal.db", clock).close()
+    assert (tmp_path / "state" / "opstool").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.fixture
+def being_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[sqlite3.Connection]:
+    """Let another process be opening the journal at this moment; SQLite's own patience, ten seconds, is made short."""
+    monkeypatch.setattr("opstool.doors.database._BUSY_TIMEOUT_S", 0.01)
+    other = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    yield other
+    other.close()
+
+
+def test_a_journal_that_another_process_is_opening_is_waited_for(
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, being_opened: sqlite3.Connection
+) -> None:
+    """Two commands that are typed at once both begin."""
+    slept: list[float] = []
+    monkeypatch.setattr("opstool.doors.database.time.monotonic", lambda: 0.0)
+    monkeypatch.setattr(
+        "opstool.doors.database.time.sleep", lambda seconds: (slept.append(seconds), being_opened.rollback())
+    )
+    journal = Journal(tmp_path / "journal.db", clock)
+    assert claim(journal)[0] is Claim.FRESH
+    assert len(slept) == 1
+    assert 0 < slept[0] < 1
+    journal.close()
+
+
+def test_a_journal_that_stays_locked_is_a_storage_error(
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, being_opened: sqlite3.Connection
+) -> None:
+    """Nobody waits for ever."""
+    slept: list[float] = []
+    monkeypatch.setattr("opstool.doors.database.time.sleep", slept.append)
+    monkeypatch.setattr("opstool.doors.database.time.monotonic", lambda: float(len(slept)))
+    with pytest.raises(StorageError, match="locked"):
+        Journal(tmp_path / "journal.db", clock)
+    assert len(slept) == 1
 
 
 def test_a_file_that_is_no_journal_is_a_storage_error(tmp_path: Path, clock: FakeClock) -> None:
@@ -340,3 +387,104 @@ def test_a_commit_that_fails_fails_for_everyone_who_waited(journal: Journal, fai
     assert journal.runs() == []
     claim(journal)  # and the next commit is not hindered
     assert states(journal) == [State.INTENT]
+
+
+def test_a_refused_commit_says_what_to_do(journal: Journal) -> None:
+    """Whoever waited for it is told by the same code."""
+    claim(journal)
+    journal._database._connection.execute("PRAGMA query_only = 1")
+    with pytest.raises(StorageError) as caught:
+        journal.confirm(ORIGIN, [("m-1", "new-1", TARGET)])
+    assert (caught.value.code, caught.value.hint is not None) == ("journal_unusable", True)
+    journal._database._connection.execute("PRAGMA query_only = 0")
+    assert states(journal) == [State.INTENT]
+
+
+def test_an_interruption_during_a_commit_is_still_an_interruption(journal: Journal) -> None:
+    """Ctrl-C is not a full disk: whoever pressed it wants to leave."""
+
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        journal._database.commit(interrupted)
+    assert claim(journal)[0] is Claim.FRESH
+
+
+def test_a_journal_can_be_left_though_the_disk_says_no(tmp_path: Path, clock: FakeClock) -> None:
+    """What waits may be lost; the report that is being made may not."""
+    journal = Journal(tmp_path / "journal.db", clock)
+    claim(journal)
+    journal.settle(ORIGIN, ["m-1"])
+    journal._database._connection.execute("PRAGMA query_only = 1")
+    journal.close()
+    again = Journal(tmp_path / "journal.db", clock)
+    assert states(again) == [State.INTENT]
+    again.close()
+
+
+def test_a_run_remembers_the_longest_lease_it_has_asked_for(journal: Journal) -> None:
+    """Whoever resumes it waits for so long; a shorter one later changes nothing."""
+    journal.start_run(record("run-1"))
+    journal.start_run(record("run-2"))
+    journal.note_lease("run-1", 90)
+    journal.note_lease("run-1", 60)
+    assert (journal.run("run-1").lease_s, journal.run("run-2").lease_s) == (90, 30)
+
+
+def test_a_run_ends_at_the_moment_it_is_finished(journal: Journal, clock: FakeClock) -> None:
+    """From then on its leases lapse."""
+    journal.start_run(record())
+    clock.advance(100)
+    journal.finish_run("run-1", "partial", {"received": 3})
+    ended = journal.run("run-1")
+    assert (ended.status, ended.ended_at_ms) == ("partial", int(clock.wall() * 1000))
+    clock.advance(10)
+    assert ended.hides_for_s(clock.wall()) == 20
+
+
+def test_the_dead_are_given_an_end_and_nobody_else(journal: Journal, clock: FakeClock) -> None:
+    """Only runs that left something of this queue unsettled, and that say of themselves no end."""
+    for run_id, origin in [
+        ("ours", ORIGIN),
+        ("dead", ORIGIN),
+        ("ended", ORIGIN),
+        ("settled", ORIGIN),
+        ("away", TARGET),
+    ]:
+        journal.start_run(record(run_id))
+        journal.claim(run_id, origin, [Message(message_id=f"of-{run_id}", body="body")])
+    journal.finish_run("ended", "partial", {})
+    ended_at_ms = journal.run("ended").ended_at_ms
+    journal.settle(ORIGIN, ["of-settled"])
+    clock.advance(100)
+    journal.note_dead(ORIGIN, besides="ours")
+    ends = {each.run_id: each.ended_at_ms for each in journal.runs()}
+    nobody = {"ours": None, "settled": None, "away": None}
+    assert ends == {**nobody, "dead": int(clock.wall() * 1000), "ended": ended_at_ms}
+
+
+def test_what_was_sent_from_a_queue_is_known_whoever_sent_it(journal: Journal) -> None:
+    """An intent is not a send, and another queue's messages are not this one's."""
+    for number, (run_id, origin) in enumerate([("run-1", ORIGIN), ("run-2", ORIGIN), ("run-1", TARGET)], start=1):
+        journal.claim(run_id, origin, [Message(message_id=f"m-{number}", body="body")])
+        journal.confirm(origin, [(f"m-{number}", f"new-{number}", TARGET)])
+    journal.claim("run-1", ORIGIN, [Message(message_id="m-4", body="body")])
+    journal.settle(ORIGIN, ["m-1"])
+    assert set(journal.sent_from(ORIGIN)) == {"m-1", "m-2"}
+
+
+def test_a_run_is_given_back_as_it_was_written(journal: Journal) -> None:
+    """A resume stands on its plan, and an audit on who ran it."""
+    written = replace(record(), note="ticket 4711", plan={"ids": ["a"]}, audit={"who": "somebody"})
+    journal.start_run(written)
+    assert journal.run("run-1") == written
+    assert journal.runs() == [written]
+
+
+def test_a_commit_is_on_disk_when_it_returns(journal: Journal) -> None:
+    """As SQLite promises it for a power cut: a synced write-ahead log. No test can cut the power."""
+    ask = journal._database._connection.execute
+    full = 2
+    assert ask("PRAGMA journal_mode").fetchone()[0] == "wal"
+    assert ask("PRAGMA synchronous").fetchone()[0] == full

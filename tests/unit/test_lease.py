@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from opstool.doors.sqs import Sqs
-from opstool.engine.lease import Lease, Leases
+from opstool.engine.lease import Lease
+from opstool.engine.leases import Leases
 from opstool.fake import EntryFault, FailCalls, Faults, no_answer, throttled
 from opstool.fake.stored import State
 from opstool.words.errors import AccessError, ServiceError
@@ -245,3 +246,171 @@ def test_very_many_messages_get_longer_leases(world: World, leases: Leases) -> N
     assert leases.lease_s == 100
     leases._held = {}
     assert leases.lease_s == 30
+
+
+def test_what_could_not_be_released_is_counted_over_all_batches(world: World, leases: Leases) -> None:
+    """Whoever looks next has to know how many are hidden; a hold that ended well has nothing to say."""
+    take(world, leases, 5)
+    leases.close()
+    assert leases.notes == ()
+    world.clock.advance(1)
+    held = take(world, leases, 20)
+    world.fake.faults = FailCalls("ChangeMessageVisibilityBatch", throttled("x"))
+    leases.release(held)
+    assert leases.notes == (f"{len(held)} messages could not be released: they stay hidden for up to 30 s more",)
+
+
+def test_a_beat_asks_for_nothing_that_needs_no_asking(world: World, leases: Leases) -> None:
+    """Neither for what was just taken, nor for what is lost: each request costs money."""
+    take(world, leases)
+    leases.keep_alive()
+    assert world.fake.requests["ChangeMessageVisibilityBatch"] == 0
+    world.clock.jump_wall(31)
+    leases.keep_alive()
+    assert world.fake.requests["ChangeMessageVisibilityBatch"] == 0
+
+
+def test_a_lease_is_over_at_the_very_moment_it_ends(world: World, leases: Leases) -> None:
+    """From then on SQS may give the message to anybody: it is not sent, and a delete of it is doubtful."""
+    sent, deleted = take(world, leases, 2)
+    world.clock.jump_wall(30)
+    assert leases.delete([deleted]).doubtful == {deleted.message_id}
+    assert leases.usable([sent]) == []
+
+
+def test_a_message_that_comes_back_while_its_delete_is_repeated_for_others_is_a_new_lease(
+    world: World, leases: Leases
+) -> None:
+    """SQS said yes to a stale handle: the message is received again at once, and belongs to whoever received it."""
+    stale, slow = take(world, leases, 2)
+    world.ask("ChangeMessageVisibility", world.dlq, ReceiptHandle=stale.receipt_handle, VisibilityTimeout=0)
+    world.ask("ReceiveMessage", world.dlq, VisibilityTimeout=0)
+    again: list[Lease] = []
+
+    class SlowEntry(Faults):
+        refused = False
+
+        def before(self, operation: str, request: Mapping[str, Any]) -> None:
+            if operation == "DeleteMessageBatch" and self.refused:
+                world.fake.faults = Faults()
+                again.extend(leases.receive(wait_s=0))
+
+        def entry(self, operation: str, entry: Mapping[str, Any]) -> EntryFault | None:
+            if operation == "DeleteMessageBatch" and entry["ReceiptHandle"] == slow.receipt_handle:
+                self.refused = True
+                return EntryFault()
+            return None
+
+    world.fake.faults = SlowEntry()
+    assert leases.delete([stale, slow]).failed == {}
+    assert [lease.message_id for lease in again] == [stale.message_id]
+    assert leases.usable(again) == again
+
+
+def test_leases_that_ended_before_their_turn_are_counted_together(world: World, leases: Leases) -> None:
+    """However many batches they were found in."""
+    first, second = take(world, leases, 2)
+    world.clock.jump_wall(31)
+    assert leases.usable([first]) == leases.usable([second]) == []
+    hidden, note = leases.notes
+    assert "may stay hidden for up to 30 s more" in hidden
+    assert note.startswith("our hold on 2 messages ended before their turn")
+
+
+def test_an_answer_that_was_overtaken_brings_back_no_old_handle(world: World, leases: Leases) -> None:
+    """Two workers receive one message; whichever answer is read first, the handle of the later receive counts."""
+    world.send(world.dlq, ["body"])
+    later: list[Lease] = []
+
+    class Overtaken(Faults):
+        def after(self, operation: str, request: Mapping[str, Any], response: dict[str, Any]) -> dict[str, Any]:
+            world.fake.faults = Faults()
+            [message] = response["Messages"]
+            world.ask("ChangeMessageVisibility", world.dlq, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
+            later.extend(leases.receive(wait_s=0))
+            return response
+
+    world.fake.faults = Overtaken()
+    assert leases.receive(wait_s=0) == []
+    assert leases.delete(later) == ({}, set())
+    assert world.bodies(world.dlq) == []
+
+
+def test_a_receive_that_was_not_answered_is_spoken_of_until_it_is_over(world: World, leases: Leases) -> None:
+    """What it took is hidden for one visibility timeout, from everybody."""
+    world.fake.faults = FailCalls("ReceiveMessage", no_answer("x"), calls=[1])
+    with pytest.raises(ServiceError):
+        leases.receive(wait_s=0)
+    [note] = leases.notes
+    assert note == "an answer was lost or late: some messages may stay hidden for up to 30 s more"
+    world.clock.advance(30)
+    assert leases.notes == ()
+    world.fake.faults = FailCalls("ReceiveMessage", throttled("x"), calls=[1])
+    with pytest.raises(ServiceError):
+        leases.receive(wait_s=0)
+    assert leases.notes == ()
+
+
+def test_longer_leases_are_told_of_before_they_are_asked_for_and_once(world: World, leases: Leases) -> None:
+    """A resume has to wait for the longest of them, whatever happens meanwhile."""
+    leases._held = dict.fromkeys(map(str, range(35_000)))  # type: ignore[assignment]
+    leases.receive(wait_s=0)  # where nobody wants to know, nobody is told
+    told: list[tuple[int, int]] = []
+    leases.before_longer = lambda seconds: told.append((seconds, world.fake.requests["ReceiveMessage"]))
+    leases._held = dict.fromkeys(map(str, range(40_000)))  # type: ignore[assignment]
+    for _ in range(2):
+        leases.receive(wait_s=0)
+    leases._held = {}
+    leases.receive(wait_s=0)
+    assert told == [(40, 1)]
+    assert leases.longest_s == 40
+
+
+def test_an_extension_counts_for_the_others_though_one_was_delivered_again_meanwhile(
+    world: World, leases: Leases
+) -> None:
+    """Its answer is about a handle that is over; theirs is not."""
+    again, other = take(world, leases, 2)
+
+    def deliver_again() -> None:
+        world.ask("ChangeMessageVisibility", world.dlq, ReceiptHandle=again.receipt_handle, VisibilityTimeout=0)
+        assert leases.receive(wait_s=0) == []
+
+    world.clock.advance(5)
+    world.fake.faults = OnCall("ChangeMessageVisibilityBatch", deliver_again)
+    leases.keep_alive()
+    world.clock.jump_wall(26)
+    assert leases.usable([again, other]) == [again, other]
+
+
+def test_whoever_may_not_extend_is_told_so(world: World, leases: Leases) -> None:
+    """Else a permission that is missing looks like a slow target."""
+    held = take(world, leases)
+    world.fake.faults = FailCalls("ChangeMessageVisibilityBatch", AccessError("not allowed"))
+    world.clock.advance(31)
+    assert leases.usable(held) == []
+    hidden, note = leases.notes
+    assert "may stay hidden for up to 30 s more" in hidden
+    assert note.startswith("our hold on 1 messages ended before their turn (it was not extended: not allowed)")
+
+
+def test_the_last_handle_counts_though_an_earlier_answer_comes_after_it(world: World, leases: Leases) -> None:
+    """Two workers receive one message: with the handle that is over nothing could be deleted."""
+    [message_id] = world.send(world.dlq, ["body"])
+    taken: list[Lease] = []
+
+    class Overtaken(Faults):
+        def after(self, operation: str, request: Mapping[str, Any], response: dict[str, Any]) -> dict[str, Any]:
+            if operation == "ReceiveMessage" and not taken:
+                handle = response["Messages"][0]["ReceiptHandle"]
+                world.ask("ChangeMessageVisibility", world.dlq, ReceiptHandle=handle, VisibilityTimeout=0)
+                world.fake.faults = Faults()
+                taken.extend(leases.receive(wait_s=0))
+            return response
+
+    world.fake.faults = Overtaken()
+    assert leases.receive(wait_s=0) == []
+    [lease] = taken
+    assert lease.message_id == message_id
+    assert leases.delete([lease]) == ({}, set())
+    assert world.bodies(world.dlq) == []

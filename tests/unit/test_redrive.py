@@ -215,6 +215,15 @@ def test_a_stale_delete_is_not_believed(world: World) -> None:
     assert len(world.bodies(world.source)) == 5
 
 
+def test_what_has_just_died_is_meant_though_the_clock_of_sqs_is_a_second_ahead(tmp_path: Path) -> None:
+    """The Date of an answer tells whole seconds: so small a difference cannot be learned from it."""
+    world = make_world(tmp_path, behaviour=Behaviour(skew_s=1.0))
+    world.die(bodies(25))
+    report = run_all(world)
+    assert (report.status, report.counts.succeeded) == (Status.DONE, 25)
+    world.close()
+
+
 def test_a_doubtful_delete_that_fails_when_it_is_repeated_is_no_success(world: World) -> None:
     """SQS said yes to a stale handle, the message came back, and from then on it could not be deleted."""
     world.die(bodies(5))

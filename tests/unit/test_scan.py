@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from opstool.doors.sqs import Sqs
-from opstool.engine.lease import Lease, Leases
+from opstool.engine.lease import Lease
+from opstool.engine.leases import Leases
 from opstool.engine.scan import EndOfQueue, Scan, most
 from opstool.fake import Behaviour, FailCalls, FakeClock, Faults, no_answer, throttled
 from opstool.words.errors import AccessError, ServiceError, StorageError
@@ -339,3 +342,138 @@ def test_a_fault_in_one_receive_costs_nothing(world: World, looking: Callable[..
     scan = looking()
     scan.scan.run()
     assert len(scan.taken) == 100
+
+
+def test_a_service_that_fails_is_asked_less_and_less_often(
+    world: World, looking: Callable[..., Looking], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each wait is as long as the one before, or longer, up to some seconds: an outage is not made worse by us."""
+    monkeypatch.setattr("opstool.engine.scan.random.random", lambda: 1.0)
+    asked: list[float] = []
+
+    class Down(Faults):
+        def before(self, operation: str, request: Mapping[str, Any]) -> None:
+            if operation == "ReceiveMessage":
+                asked.append(world.clock.monotonic())
+                raise throttled(operation)
+
+    world.fake.faults = Down()
+    with pytest.raises(ServiceError):
+        looking().scan.run()
+    waits = [later - earlier for earlier, later in pairwise(asked)]
+    assert waits == sorted(waits)
+    assert waits[0] < 1
+    assert 4 < waits[-1] < 10
+
+
+def test_a_stop_ends_the_wait_for_a_service_that_fails(
+    world: World, looking: Callable[..., Looking], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C is heard at once, also in an outage."""
+    monkeypatch.setattr("opstool.engine.scan.random.random", lambda: 1.0)
+    world.fake.faults = FailCalls("ReceiveMessage", throttled("x"))
+    scan = looking()
+    end = world.clock.every(5.5, scan.stop.set)
+    scan.scan.run()
+    assert world.clock.monotonic() == 5.5
+    end()
+
+
+def test_the_shortest_blindness_counts_and_none_does_not() -> None:
+    """After half a second the count begins anew; after no time at all there was nothing to wait for."""
+    clock = FakeClock()
+    end = EndOfQueue(clock)
+    for _ in range(3):
+        end.saw(0)
+    end.blind_for(0)
+    assert end.reached
+    end.blind_for(0.5)
+    assert not end.reached
+    clock.advance(0.5)
+    end.saw(0)
+    end.saw(0)
+    assert not end.reached
+    end.saw(0)
+    assert end.reached
+
+
+def test_a_scan_ends_though_every_other_answer_is_lost(world: World, looking: Callable[..., Looking]) -> None:
+    """An empty receive proves nothing after a lost one, and none is ever far enough from one: it says so and ends."""
+    fill(world, 5)
+    world.fake.faults = FailCalls("ReceiveMessage", no_answer("ReceiveMessage"), calls=range(2, 20_000, 2))
+    scan = looking()
+    with pytest.raises(ServiceError):
+        scan.scan.run()
+    assert scan.tally.counts().received == 5
+    assert 300 < world.clock.monotonic() < 400
+
+
+def test_receives_that_bring_only_what_is_held_are_not_empty(world: World, looking: Callable[..., Looking]) -> None:
+    """The same ten again and again hide those behind them, but they must not keep the scan for ever."""
+    fill(world, 15)
+
+    class TheSameAgain(Faults):
+        first: dict[str, Any] = {}  # noqa: RUF012 - set once
+        left = 5
+
+        def before(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any] | None:
+            if operation == "ReceiveMessage" and self.first and self.left:
+                self.left -= 1
+                return self.first
+            return None
+
+        def after(self, operation: str, request: Mapping[str, Any], response: dict[str, Any]) -> dict[str, Any]:
+            if operation == "ReceiveMessage" and not self.first:
+                self.first = response
+            return response
+
+    world.fake.faults = again = TheSameAgain()
+    scan = looking()
+    scan.scan.run()
+    assert scan.tally.counts().received == 15
+    again.left = 10_000
+    ending = looking(end=EndOfQueue(world.clock))
+    ending.scan.run()
+    assert again.left > 9_900
+
+
+def test_no_worker_begins_another_batch_after_an_error(world: World, looking: Callable[..., Looking]) -> None:
+    """A full disk met by one will be met by all: what they have not begun stays where it is."""
+    fill(world, 100)
+    settled: list[str] = []
+
+    def settle(batch: list[Lease]) -> None:
+        if batch[0].message_id == first:
+            raise StorageError("disk full")
+        while scan.scan._failure is None:
+            time.sleep(0.001)
+        settled.extend(lease.message_id for lease in batch)
+
+    scan = looking(workers=2, settle=settle)
+    hands = [lease for _ in range(4) for lease in scan.leases.receive(wait_s=0)]
+    first = hands[0].message_id
+    with pytest.raises(StorageError):
+        scan.scan.run(hands)
+    assert settled == [lease.message_id for lease in hands[20:30]]
+
+
+def test_a_batch_does_not_wait_for_ever_to_be_full(world: World, looking: Callable[..., Looking]) -> None:
+    """Where messages come seconds apart, what was taken first is settled soon."""
+    fill(world, 1)
+    waited: list[float] = []
+
+    class Trickle(Faults):
+        def before(self, operation: str, request: Mapping[str, Any]) -> None:
+            if operation == "ReceiveMessage":
+                world.clock.advance(3)
+                world.ask("SendMessage", world.dlq, MessageBody="one more")
+
+    def settle(batch: list[Lease]) -> None:
+        waited.append(world.clock.monotonic())
+        scan.stop.set()
+
+    scan = looking(settle=settle)
+    world.fake.faults = Trickle()
+    scan.scan.run()
+    assert len(waited) == 1
+    assert waited[0] < 10

@@ -1,0 +1,252 @@
+"""Our time-limited hold on messages: received with a short visibility timeout that is kept alive while we think.
+
+A short timeout means that what a dead process held is visible to the next engineer within half a minute; the
+heartbeat means that a slow operator, a slow target or a long scan loses nothing. A lease that has reached its age is
+over, whatever a later extension would answer: somebody else may have had the message in between.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from opstool.doors.clock import Clock
+from opstool.doors.sqs import Sqs
+from opstool.doors.wire import EntryFailure, Received
+from opstool.engine.batches import each_batch
+from opstool.engine.lease import Lease
+from opstool.engine.leftovers import Leftovers
+from opstool.words.errors import OpstoolError
+from opstool.words.queue import Queue
+
+IN_FLIGHT_LIMIT = 120_000
+"""SQS: in flight on one queue; beyond it a standard queue answers OverLimit and a FIFO queue answers nothing."""
+_BEATS_PER_LEASE = 4
+"""A lease is extended when a quarter of it is gone, or three eighths: two beats may fail before it is lost."""
+_EXTENSIONS_PER_SECOND = 1_000
+"""Messages a heartbeat is sure to extend in a second; many held messages get longer leases (held / this)."""
+_DELETE_ATTEMPTS = 3
+_RENEWED = EntryFailure(code="handle_renewed", message="it was received again meanwhile", retryable=True)
+
+
+class Poll(NamedTuple):
+    """What one receive has brought: leases that are new, and how many of the messages we held already."""
+
+    fresh: list[Lease]
+    again: int
+
+
+class Deletion(NamedTuple):
+    """What became of a delete, by message id.
+
+    `doubtful`: SQS said yes, but the hold may have lapsed before. Whoever received the message meanwhile still has it,
+    because a standard queue says yes to a stale handle and does nothing.
+    """
+
+    failed: dict[str, EntryFailure]
+    doubtful: set[str]
+
+
+class Leases:
+    """Everything we hold of one queue; thread-safe. Close it, and whatever is still held is released.
+
+    `before_longer` is told, before it is asked for, of a visibility timeout longer than any before.
+    """
+
+    def __init__(self, *, sqs: Sqs, queue: Queue, clock: Clock, lease_s: int) -> None:
+        self._sqs = sqs
+        self._queue = queue
+        self._clock = clock
+        self._lease_s = lease_s
+        self._held: dict[str, Lease] = {}
+        self._lock = threading.Lock()
+        self._leftovers = Leftovers(clock)
+        self.longest_s = lease_s
+        self.before_longer: Callable[[int], None] = lambda _: None
+        self._end_heartbeat: Callable[[], None] = clock.every(lease_s / _BEATS_PER_LEASE, self.keep_alive)
+
+    @property
+    def held(self) -> int:
+        """Return how many messages we hold."""
+        return len(self._held)
+
+    @property
+    def lease_s(self) -> int:
+        """Return the visibility timeout to ask for: longer than wanted only when very many messages are held.
+
+        `longest_s` is the longest that was: for so long may a message be hidden that we do not hold any more.
+        """
+        return max(self._lease_s, len(self._held) // _EXTENSIONS_PER_SECOND)
+
+    def _timeout_s(self) -> int:
+        """Return the visibility timeout for the next request, once whoever wants to know has heard of it."""
+        timeout_s = self.lease_s
+        if timeout_s > self.longest_s:
+            self.before_longer(timeout_s)
+            self.longest_s = max(self.longest_s, timeout_s)
+        return timeout_s
+
+    def receive(self, *, wait_s: int) -> list[Lease]:
+        """Receive up to ten messages and return those we do not hold yet; raise what the receive raises."""
+        return self.poll(wait_s=wait_s).fresh
+
+    def poll(self, *, wait_s: int) -> Poll:
+        """Receive as `receive` does, and say how many came that we hold already.
+
+        A message that SQS delivers twice while we hold it only renews its handle: one worker has it already.
+        """
+        wall, monotonic = self._clock.wall(), self._clock.monotonic()
+        try:
+            received = self._sqs.receive(self._queue, visibility_timeout_s=self._timeout_s(), wait_s=wait_s)
+        except OpstoolError as error:
+            if getattr(error, "outcome_unknown", False):
+                self._leftovers.may_be_hidden(self.longest_s)
+            raise
+        with self._lock:
+            fresh = [lease for each in received if (lease := self._take(each, wall, monotonic))]
+        return Poll(fresh, len(received) - len(fresh))
+
+    def _take(self, received: Received, wall: float, monotonic: float) -> Lease | None:
+        message, handle = received
+        known = self._held.get(message.message_id)
+        if known:
+            if message.receive_count >= known.receive_count:  # answers overtake each other; only the last handle counts
+                known.receipt_handle, known.receive_count = handle, message.receive_count
+                known.held_since_wall, known.held_since_monotonic, known.lost = wall, monotonic, False
+            return None
+        lease = Lease(message.message_id, handle, message, wall, monotonic, receive_count=message.receive_count)
+        self._held[message.message_id] = lease
+        return lease
+
+    def keep_alive(self) -> None:
+        """Extend every lease that was not just taken; a failure is tried again at the next beat."""
+        due_after = self._lease_s / _BEATS_PER_LEASE / 2
+        with self._lock:
+            due = [
+                lease for lease in self._held.values() if self._is_ours(lease) and lease.age_s(self._clock) >= due_after
+            ]
+        each_batch(self._extend, due)
+
+    def usable(self, leases: Sequence[Lease]) -> list[Lease]:
+        """Return those leases that are still ours; drop the lost ones, so that they can be received afresh.
+
+        What runs short is extended first. A lease that was once lost is not usable again, unless SQS delivers it anew.
+        """
+        with self._lock:
+            short = [lease for lease in leases if self._is_ours(lease) and lease.age_s(self._clock) > self._lease_s / 2]
+        each_batch(self._extend, short)
+        with self._lock:
+            kept = [lease for lease in leases if self._is_ours(lease)]
+        if len(kept) < len(leases):
+            self._leftovers.may_be_hidden(self.longest_s)
+        self._drop([lease for lease in leases if lease not in kept], lapsed=True)
+        return kept
+
+    def delete(self, leases: Sequence[Lease]) -> Deletion:
+        """Delete up to ten messages.
+
+        Every lease is over afterwards: what was not deleted reappears when its visibility timeout ends.
+        """
+        left, final = list(leases), dict[str, EntryFailure]()
+        for attempt in range(_DELETE_ATTEMPTS):
+            if attempt:
+                self._clock.sleep(0.1 * 4**attempt)
+            failed = self._delete_once(left)
+            last = attempt + 1 == _DELETE_ATTEMPTS
+            final |= {key: failure for key, failure in failed.items() if last or not failure.retryable}
+            left = [lease for lease in left if lease.message_id in failed.keys() - final.keys()]
+            if not left:
+                break
+        if final:
+            self._leftovers.may_be_hidden(self.longest_s)
+        self._drop(leases)
+        doubtful = {each.message_id for each in leases if not self._is_ours(each)} - final.keys()
+        return Deletion(final, doubtful)
+
+    def _delete_once(self, leases: Sequence[Lease]) -> dict[str, EntryFailure]:
+        handles = [lease.receipt_handle for lease in leases]
+        try:
+            answers = self._sqs.delete_batch(self._queue, handles)
+        except OpstoolError as error:
+            if not getattr(error, "retryable", False):
+                raise
+            failure = EntryFailure(code=error.code, message=error.message, retryable=True)
+            return {lease.message_id: failure for lease in leases}
+        with self._lock:  # from here on a delivery is a new lease, and no renewal of one that is over
+            for index, lease in enumerate(leases):
+                if index not in answers and lease.receipt_handle == handles[index]:
+                    self._held.pop(lease.message_id, None)
+                else:  # SQS says yes to a stale handle too
+                    answers.setdefault(index, _RENEWED)
+        return {leases[index].message_id: failure for index, failure in answers.items()}
+
+    def let_lapse(self, leases: Sequence[Lease]) -> None:
+        """Let go of messages without showing them: they reappear when their visibility timeout ends."""
+        self._drop(leases)
+
+    def release(self, leases: Sequence[Lease]) -> None:
+        """Make messages visible again at once; where that fails, their visibility timeout does it later.
+
+        A lease that is over is left alone: its message is visible already, or somebody else's by now.
+        """
+        self._drop(leases)
+        with self._lock:
+            ours = [lease for lease in leases if self._is_ours(lease)]
+        if len(ours) < len(leases):  # by our count over; but the answer by which we count may have been late, or lost
+            self._leftovers.may_be_hidden(self.longest_s)
+        each_batch(self._release_batch, ours)
+
+    def _release_batch(self, batch: Sequence[Lease]) -> None:
+        try:
+            hidden = len(
+                self._sqs.change_visibility_batch(
+                    self._queue, [lease.receipt_handle for lease in batch], visibility_timeout_s=0
+                )
+            )
+        except OpstoolError:
+            hidden = len(batch)  # nothing is lost: the timeout ends by itself, and a report must still be made
+        with self._lock:
+            self._leftovers.not_released(hidden)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return what could not be left as it was, as sentences for people."""
+        return self._leftovers.notes(self.longest_s)
+
+    def close(self) -> None:
+        """Stop the heartbeat, then release everything that is held: in this order no beat hides a message again."""
+        self._end_heartbeat()
+        with self._lock:
+            leases = list(self._held.values())
+        self.release(leases)
+
+    def _extend(self, batch: Sequence[Lease]) -> None:
+        handles = [lease.receipt_handle for lease in batch]
+        wall, monotonic = self._clock.wall(), self._clock.monotonic()
+        try:
+            failed = self._sqs.change_visibility_batch(self._queue, handles, visibility_timeout_s=self._timeout_s())
+        except OpstoolError as error:
+            self._leftovers.not_extended(error)
+            return  # the age goes on growing, and `usable` looks at the age
+        with self._lock:
+            for index, lease in enumerate(batch):
+                if lease.receipt_handle != handles[index]:
+                    continue  # delivered again meanwhile: this answer is about a handle that is over
+                failure = failed.get(index)
+                if failure is None:
+                    lease.held_since_wall, lease.held_since_monotonic = wall, monotonic
+                elif not failure.retryable:  # SQS has several codes for a handle that is over; none gets better
+                    lease.lost = True
+
+    def _is_ours(self, lease: Lease) -> bool:
+        """Tell whether nobody else can have the message; a lease that is found too old is lost for good."""
+        lease.lost = lease.lost or lease.age_s(self._clock) >= self._lease_s
+        return not lease.lost
+
+    def _drop(self, leases: Iterable[Lease], *, lapsed: bool = False) -> None:
+        with self._lock:
+            for lease in leases:
+                if self._held.get(lease.message_id) is lease:
+                    del self._held[lease.message_id]
+                    self._leftovers.lapsed({lease.message_id} if lapsed else ())
