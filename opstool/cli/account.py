@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
@@ -99,10 +100,13 @@ def nothing_to_do(call: Invocation, changes: Changes) -> Report:
     )
 
 
-def show_report(call: Invocation, report: Report) -> int:
-    """Write the report to stdout and return its exit status."""
+def show_report(call: Invocation, report: Report, *, said: Sequence[str] = ()) -> int:
+    """Write the report to stdout and return its exit status; its notes, but for those `said`, go to stderr."""
     status = report_status(report, interrupted=call.kit.stop.is_set())
     if call.output.is_text:
+        for note in report.notes:
+            if note not in said:
+                call.notices.note(f"note: {safe(note)}")
         for line in report_lines(report):
             call.output.line(line)
         _hint(call, report)
@@ -164,6 +168,6 @@ def _hint(call: Invocation, report: Report) -> None:
     if report.run_id and report.status in {Status.INTERRUPTED, Status.PARTIAL} and report.verb != "send-test-batch":
         call.notices.note(f"\nhint: {program} resume {report.run_id}")
     elif report.archive and report.verb == "purge" and report.counts.succeeded:
-        call.notices.note(f"\nhint: {program} dlq import {safe(report.archive)} brings them back")
+        call.notices.note(f"\nhint: {program} dlq import {safe(shlex.quote(report.archive))} brings them back")
     elif report.verb == "import" and report.counts.skipped:
         call.notices.note("\nhint: what was imported from an archive before is skipped; --again sends it once more")

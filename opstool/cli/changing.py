@@ -83,9 +83,9 @@ def carry_out(
         if options.dry_run:
             return account.end_dry_run(call, changes)
         if changes.plan.count == 0 and not resumed:
-            return account.show_report(call, account.nothing_to_do(call, changes))
+            return account.show_report(call, account.nothing_to_do(call, changes), said=changes.plan.notes)
         if consent:
             consent.ask(changes.plan)
         with call.working():
             report = changes.execute(note=options.note)
-    return account.show_report(call, report)
+    return account.show_report(call, report, said=changes.plan.notes)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import select
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 
 from opstool.cli.notices import Notices, is_terminal
@@ -64,6 +66,7 @@ class QueueName:
 
 
 Consent = Yes | QueueName
+_LOOKS_UP_S = 0.2
 
 
 def _need_a_terminal(hint: str) -> None:
@@ -72,6 +75,7 @@ def _need_a_terminal(hint: str) -> None:
 
 
 def _answer(notices: Notices) -> str:
+    _await_line()
     try:
         line = sys.stdin.readline()
     except (OSError, UnicodeDecodeError):
@@ -79,6 +83,16 @@ def _answer(notices: Notices) -> str:
     if line.endswith("\n"):
         notices.answered()
     return line.strip()
+
+
+def _await_line() -> None:
+    """Wait until there is something to read, and look up now and then.
+
+    A signal that arrives just before a read begins does not end it: Python would handle it once Enter is pressed.
+    """
+    with suppress(OSError, ValueError):  # a stream that is no file, and Windows, which waits for sockets only
+        while not select.select([sys.stdin], [], [], _LOOKS_UP_S)[0]:
+            pass
 
 
 def _declined() -> RefusedError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from opstool.cli.screen import safe, safe_lines
@@ -29,6 +30,8 @@ EXIT_STATUSES: dict[type[OpstoolError], int] = {
     InterruptedRunError: INTERRUPTED,
     OpstoolError: FAILED,
 }
+# What we write on further lines is indented; a name that ends a line would make a line that looks like ours.
+_LINE_END_IN_A_NAME = re.compile(r"\n(?!  )")
 # A message id that is not found is the one thing not found that a list goes on without.
 _BY_CODE = {"message_not_found": PARTIAL}
 
@@ -63,7 +66,7 @@ def error_document(error: OpstoolError) -> dict[str, Any]:
 
 def error_text(error: OpstoolError) -> str:
     """Return the error as a person reads it: what happened, then what can be done."""
-    text = f"error: {safe_lines(error.message)}"
+    text = "error: " + safe_lines(_LINE_END_IN_A_NAME.sub(r"\\n", error.message))
     return f"{text}\n\nhint: {safe(error.hint)}" if error.hint else text
 
 

@@ -18,6 +18,7 @@ from opstool.cli.globals import Globals
 from opstool.cli.notices import Notices
 from opstool.cli.output import Output, OutputFormat
 from opstool.cli.progress import Progress
+from opstool.cli.screen import safe
 from opstool.cli.signals import Interrupts
 from opstool.doors import toolkit
 from opstool.doors.session import Connection
@@ -54,7 +55,7 @@ class Frame:
     @property
     def program(self) -> str:
         """Return the program with the options that choose the AWS: the beginning of a command to paste."""
-        return shlex.join(["opstool", *self.options.words])
+        return safe(shlex.join(["opstool", *self.options.words]))
 
     def no_command(self, help_text: str, path: str) -> None:
         """End a command line that names no command: with the help for a person, with an error for a program."""
@@ -144,6 +145,6 @@ class Invocation:
         if kit:
             kit.close()
             if self.options.verbose:
-                self.notices.line(f"{kit.sqs.requests} requests to SQS, state in {self.state_dir}")
+                self.notices.line(f"{kit.sqs.requests} requests to SQS, state in {safe(str(self.state_dir))}")
         if isinstance(error, KeyboardInterrupt):
             raise InterruptedRunError("interrupted") from None

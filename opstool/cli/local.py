@@ -49,7 +49,7 @@ def start_local(
     stack_name = call.options.stack_name or stack_name_from(samconfig) or _DEFAULT_STACK
     parameters = local_parameters(samconfig) | _parameters(parameter or ())
     if parameters:
-        call.notices.note("parameters: " + " ".join(f"{key}={value}" for key, value in parameters.items()))
+        call.notices.note("parameters: " + safe(" ".join(f"{key}={value}" for key, value in parameters.items())))
     call.progress.begin(f"deploying {template}")
     if detach:
         _say_started(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -139,7 +140,7 @@ def _show_fate(call: Invocation, fate: Fate | None, queue: str | None) -> None:
     if fate.unknown:
         call.output.line(f"unknown   {words.count(len(fate.unknown), 'message')}, still on their way")
     if fate.dead:
-        named = f" {safe(queue)}" if queue else ""
+        named = f" {safe(shlex.quote(queue))}" if queue else ""
         call.notices.note(f"\nhint: {call.frame.program} dlq list{named}")
 
 

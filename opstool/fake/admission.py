@@ -64,7 +64,9 @@ def admit_id(value: str, parameter: str) -> str:
 def size_bytes(body: str, attributes: Mapping[str, Attribute]) -> int:
     """Return what counts against the size limits: body, and names, types and values of the attributes."""
     return len(body.encode(errors="surrogatepass")) + sum(
-        len(name.encode()) + len(attribute.type.encode()) + len(attribute.value_bytes)
+        len(name.encode(errors="surrogatepass"))
+        + len(attribute.type.encode(errors="surrogatepass"))
+        + len(attribute.value_bytes)
         for name, attribute in attributes.items()
     )
 

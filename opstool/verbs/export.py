@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from opstool.doors.archive import ArchiveWriter, StreamWriter
+from opstool.doors.regex import matching
 from opstool.doors.toolkit import Toolkit
 from opstool.engine.account import new_run_id
 from opstool.engine.dlq import DeadLetterQueue, locate
 from opstool.engine.hold import Hold
 from opstool.engine.lease import Lease
 from opstool.engine.scan import Scan, most
+from opstool.engine.sinks import GARBLED
 from opstool.engine.survey import Survey, note_coverage, note_missing_ids, survey
 from opstool.words.errors import StorageError
 from opstool.words.filters import Selection
@@ -56,10 +58,10 @@ def export(
         try:
             if selection.needs_reason:
                 found = survey(kit, hold, dlq, selection, limit=limit)
-                with closing(open_writer(found.reasons)) as writer:
+                with _closing(open_writer(found.reasons)) as writer:
                     _write(hold, writer, found.matched)
             else:
-                with closing(open_writer({})) as writer:
+                with _closing(open_writer({})) as writer:
                     found = _stream(kit, hold, dlq, selection, writer, limit)
         except StorageError as failure:
             if not hold.tally.counts().received:
@@ -86,31 +88,43 @@ def export(
     )
 
 
+@contextmanager
+def _closing(writer: Writer) -> Iterator[Writer]:
+    """Close the writer at the end; what failed before its first record leaves no file in the way of the next try."""
+    try:
+        yield writer
+    except BaseException:
+        writer.discard_if_empty()
+        raise
+    finally:
+        writer.close()
+
+
 def _stream(
     kit: Toolkit, hold: Hold, dlq: DeadLetterQueue, selection: Selection, writer: Writer, limit: int | None
 ) -> Survey:
     """Write each batch as it is received, so that only ids and handles are kept in memory."""
-    matcher = selection.compile(retention_s=dlq.attributes.retention_s)
 
     def settle(batch: list[Lease]) -> None:
         _write(hold, writer, batch)
         for lease in batch:
             lease.forget_body()
 
-    scan = Scan(
-        leases=hold.leases,
-        tally=hold.tally,
-        decide=lambda message: None if matcher(message) else Outcome.SKIPPED,
-        settle=settle,
-        clock=kit.clock,
-        stop=kit.stop,
-        end=hold.end,
-        workers=hold.workers,
-        limit=most(selection.ids, limit),
-    )
-    with kit.watch("export", hold.tally, dlq.attributes.depth):
-        scan.run()
-    found = Survey(matched=[])
+    with matching(selection, retention_s=dlq.attributes.retention_s) as matcher:
+        scan = Scan(
+            leases=hold.leases,
+            tally=hold.tally,
+            decide=lambda message: None if matcher(message) else Outcome.SKIPPED,
+            settle=settle,
+            clock=kit.clock,
+            stop=kit.stop,
+            end=hold.end,
+            workers=hold.workers,
+            limit=most(selection.ids, limit),
+        )
+        with kit.watch("export", hold.tally, dlq.attributes.depth):
+            scan.run()
+    found = Survey(matched=[], notes=[matcher.note] if matcher.note else [])
     full = limit is not None and hold.tally.counts().succeeded >= limit
     note_missing_ids(hold, selection, complete=not full and not kit.stop.is_set())
     note_coverage(hold, dlq, found, bounded=scan.bounded, ended=hold.end.reached)
@@ -118,5 +132,9 @@ def _stream(
 
 
 def _write(hold: Hold, writer: Writer, leases: list[Lease]) -> None:
-    writer.append([lease.content for lease in leases])
-    hold.tally.decide([lease.message_id for lease in leases], Outcome.SUCCEEDED)
+    intact = [lease for lease in leases if lease.content.is_intact]
+    writer.append([lease.content for lease in intact])
+    hold.tally.decide([lease.message_id for lease in intact], Outcome.SUCCEEDED)
+    for lease in leases:
+        if lease not in intact:
+            hold.tally.fail(lease.message_id, "copy_differs", GARBLED)

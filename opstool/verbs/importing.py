@@ -13,7 +13,7 @@ from opstool.doors.archive import Archive, Record, open_archive
 from opstool.doors.locking import RunLock
 from opstool.doors.sqs import MAX_BATCH_ENTRIES
 from opstool.doors.toolkit import Toolkit
-from opstool.engine.account import conclude, new_run_id, run_record
+from opstool.engine.account import alive, conclude, new_run_id, run_record
 from opstool.engine.delivery import Delivery, Uncertain
 from opstool.engine.queuesink import QueueSink
 from opstool.engine.throttle import Throttle, check_rate
@@ -47,6 +47,10 @@ class Import(Closing):
 
     def execute(self, *, note: str | None = None) -> Report:
         """Send what was not sent before and return the account of it; a record that was is `skipped`."""
+        with alive(self.kit, self.plan.run_id):
+            return self._execute(note)
+
+    def _execute(self, note: str | None) -> Report:
         kit, plan = self.kit, self.plan
         started, before = kit.clock.monotonic(), (kit.sqs.requests, kit.sqs.billed_requests)
         kit.journal.start_run(run_record(kit, plan, note))
@@ -156,7 +160,7 @@ def prepare(
     check_rate(rate)
     run_id = new_run_id(kit.clock)
     options = {
-        "file": str(source.resolve()) if isinstance(source, Path) else None,
+        "file": str(source.absolute()) if isinstance(source, Path) else None,
         "to": to,
         "to_source": to_source,
         "again": f"#{run_id}" if again else "",

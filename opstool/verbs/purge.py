@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -88,10 +89,13 @@ def open_sink(plan: Plan, *, resume: bool = False) -> Sink:
         return NothingSink()
     Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     archive = ArchiveWriter(Path(path), queue_arn=plan.queue.arn, archive_id=plan.run_id, resume=resume)
-    return ArchiveSink(archive, path)
+    # A file's name need not be text, and the journal keeps nothing else.
+    return ArchiveSink(archive, path.encode(errors="backslashreplace").decode(), keeps_order=plan.queue.is_fifo)
 
 
 def _irreversible(path: Path | None) -> str:
     if path is None:
         return "the messages are deleted and kept nowhere"
-    return f"the messages leave the queue; `opstool dlq import {path}` brings them back, under new ids"
+    return (
+        f"the messages leave the queue; `opstool dlq import {shlex.quote(str(path))}` brings them back, under new ids"
+    )

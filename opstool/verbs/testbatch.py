@@ -11,13 +11,14 @@ from typing import Any
 from opstool.doors.sqs import split
 from opstool.doors.stack import SOURCE_OUTPUT
 from opstool.doors.toolkit import Toolkit
-from opstool.engine.account import conclude, new_run_id, run_record
+from opstool.engine.account import alive, conclude, new_run_id, run_record
 from opstool.engine.delivery import Delivery, Uncertain
 from opstool.engine.dlq import DeadLetterQueue
 from opstool.engine.hold import Hold
 from opstool.engine.queuesink import QueueSink
 from opstool.engine.survey import survey
 from opstool.engine.throttle import Throttle, check_rate
+from opstool.words.document import parse_json
 from opstool.words.errors import OpstoolError, RefusedError, UsageError
 from opstool.words.filters import Selection
 from opstool.words.message import Attribute, Message
@@ -54,6 +55,10 @@ class TestBatch:
 
     def execute(self, *, note: str | None = None) -> Report:
         """Send the messages and return the account of it."""
+        with alive(self.kit, self.plan.run_id):
+            return self._execute(note)
+
+    def _execute(self, note: str | None) -> Report:
         kit, plan = self.kit, self.plan
         started, before = kit.clock.monotonic(), (kit.sqs.requests, kit.sqs.billed_requests)
         kit.journal.start_run(run_record(kit, plan, note))
@@ -178,7 +183,7 @@ def from_lines(lines: Iterable[str]) -> list[Message]:
         if not text:
             continue
         try:
-            json.loads(text)
+            parse_json(text)
         except (ValueError, RecursionError) as error:
             raise UsageError(f"line {number} is not JSON", code="invalid_file") from error
         bodies.append(text)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from opstool.words.selection import Selection
 
 Test = Callable[[Message, Reason | None], bool]
+Search = Callable[[str], bool]
+"""Tells whether the regular expression of a selection is found in a body; EvaluationError when it cannot."""
 
 # A fingerprint is twelve hex digits; a shorter beginning than this would meet other fingerprints by chance.
 _SHORTEST_FINGERPRINT = 4
@@ -27,11 +29,13 @@ _SHORTEST_FINGERPRINT = 4
 class Matcher:
     """Call it with a message and its reason; safe to call from many threads.
 
-    A message on which `--where` cannot be evaluated (a function given a value of another type) does not match: what
-    cannot be decided is left alone. `errors` counts those messages and `first_error` tells why, without their bodies.
+    A message on which an expression cannot be evaluated (a function is given a value of another type, a bound of time
+    or memory is met) does not match: what cannot be decided is left alone. `errors` counts those messages and
+    `first_error` tells why, without their bodies. Without a `search` the regular expression is not bounded: see
+    `opstool.doors.regex.matching`.
     """
 
-    def __init__(self, selection: Selection, *, retention_s: int) -> None:
+    def __init__(self, selection: Selection, *, retention_s: int, search: Search | None = None) -> None:
         self.errors = 0
         self.first_error: str | None = None
         self._lock = threading.Lock()
@@ -40,30 +44,36 @@ class Matcher:
         self._tests = [
             *_identity_tests(selection),
             *_time_tests(selection, retention_s),
-            *_body_tests(selection),
+            *_body_tests(selection, search),
         ]
 
     def __call__(self, message: Message, reason: Reason | None = None) -> bool:
         """Tell whether the message passes every filter."""
-        if not all(test(message, reason) for test in self._tests):
-            return False
-        return self._where is None or self._holds(self._where, message, reason)
-
-    def _holds(self, where: Expression, message: Message, reason: Reason | None) -> bool:
-        expires = expires_at_ms(message, self._retention_s)
         try:
-            return where.holds(filter_document(message, expires_at_ms=expires, reason=reason))
+            if not all(test(message, reason) for test in self._tests):
+                return False
+            return self._where is None or self._holds(self._where, message, reason)
         except EvaluationError as error:
             with self._lock:
                 self.errors += 1
                 self.first_error = self.first_error or str(error)
             return False
 
+    @property
+    def note(self) -> str | None:
+        """Return the sentence about the messages that could not be judged; None when there are none."""
+        return f"{self.errors} messages could not be judged: {self.first_error}" if self.errors else None
+
+    def _holds(self, where: Expression, message: Message, reason: Reason | None) -> bool:
+        expires = expires_at_ms(message, self._retention_s)
+        return where.holds(filter_document(message, expires_at_ms=expires, reason=reason))
+
 
 def compile_regex(text: str, *, option: str = "--body-matches") -> re.Pattern[str]:
     """Return the compiled regular expression; raises UsageError that points at the character.
 
-    Python's engine backtracks: a pattern such as (a+)+$ can take for ever on a hostile body, and cannot be stopped.
+    Python's engine backtracks: a pattern such as (a+)+$ can take for ever on a hostile body, and cannot be stopped but
+    by ending its process.
     """
     try:
         with warnings.catch_warnings():  # Python warns of brackets that a later version may read otherwise
@@ -105,14 +115,15 @@ def _time_tests(selection: Selection, retention_s: int) -> list[Test]:
     return tests
 
 
-def _body_tests(selection: Selection) -> list[Test]:
+def _body_tests(selection: Selection, search: Search | None) -> list[Test]:
     """Return the tests over the raw body."""
     tests: list[Test] = []
     if (part := selection.body_contains) is not None:
         tests.append(lambda message, _: part in message.body)
     if selection.body_matches is not None:
-        search = compile_regex(selection.body_matches).search
-        tests.append(lambda message, _: search(message.body) is not None)
+        pattern = compile_regex(selection.body_matches)
+        found: Search = search or (lambda body: pattern.search(body) is not None)
+        tests.append(lambda message, _: found(message.body))
     return tests
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from opstool.words.errors import StorageError
-from opstool.words.matching import Matcher
+from opstool.words.matching import Matcher, Search
 from opstool.words.times import iso
 from opstool.words.where import compile_where
 
@@ -65,12 +65,14 @@ class Selection:
             return [f"--id {_quoted(each)}" for each in sorted(self.ids)]
         return [f"--ids-from - ({len(self.ids)} ids)"]
 
-    def compile(self, *, retention_s: int) -> Matcher:
+    def compile(self, *, retention_s: int, search: Search | None = None) -> Matcher:
         """Return the function that decides; `retention_s` is the retention of the queue that is read.
+
+        `search` stands in for the regular expression, which is not bounded in time without it.
 
         Raises UsageError that points at the character where the regular expression or JMESPath is wrong.
         """
-        return Matcher(self, retention_s=retention_s)
+        return Matcher(self, retention_s=retention_s, search=search)
 
     def to_json(self) -> str:
         """Return the selection as one line of JSON for the journal."""

@@ -15,6 +15,7 @@ from jmespath import exceptions, functions, lexer
 from opstool.words.caret import point_at
 from opstool.words.document import MESSAGE_KEYS
 from opstool.words.errors import UsageError
+from opstool.words.evaluation import MOST_STEPS, BoundedInterpreter, OverBudgetError
 
 _OPTION = "--where"
 # Python's stack holds 1,000 frames and jmespath spends two a level; what people write has ten levels.
@@ -49,12 +50,15 @@ class Expression:
     def holds(self, document: Mapping[str, Any]) -> bool:
         """Tell whether the value is true as JMESPath has it: not null, false, "", [] or {}; the number 0 is true."""
         try:
-            value = self.parsed.search(document)
+            value = BoundedInterpreter().visit(self.parsed.parsed, document)
+        except OverBudgetError:
+            raise EvaluationError(f"`{_OPTION}`: more than {MOST_STEPS:,} steps") from None
         except exceptions.JMESPathTypeError as error:
             expected = " or ".join(error.expected_types)
-            raise EvaluationError(f"{error.function_name}() got {error.actual_type} and wants {expected}") from None
+            problem = f"{error.function_name}() got {error.actual_type} and wants {expected}"
+            raise EvaluationError(f"`{_OPTION}`: {problem}") from None
         except _EVALUATION_ERRORS as error:
-            raise EvaluationError(f"{type(error).__name__} while evaluating `{_OPTION}`") from None
+            raise EvaluationError(f"`{_OPTION}`: {type(error).__name__}") from None
         if isinstance(value, str | list | dict):
             return bool(value)
         return value is True or (isinstance(value, int | float) and value is not False)

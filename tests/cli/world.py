@@ -14,7 +14,7 @@ from opstool.doors.session import Connection
 from opstool.doors.sqs import Sqs
 from opstool.doors.stack import Stack
 from opstool.doors.toolkit import DEFAULT_LEASE_S, DEFAULT_WORKERS, Toolkit
-from opstool.fake import FakeClock, FakeSqs, Faults
+from opstool.fake import Behaviour, FakeClock, FakeSqs, Faults
 from opstool.words.awserrors import error_for
 from opstool.words.reason import Reason
 
@@ -82,10 +82,11 @@ class World:
     connections: list[Connection] = field(default_factory=list)
     kits: list[Toolkit] = field(default_factory=list)
     on_connect: Callable[[Toolkit], None] = lambda _: None
+    behaviour: Behaviour | None = None
 
     def __post_init__(self) -> None:
         """Make the queues."""
-        self.sqs = FakeSqs(self.clock, account=ACCOUNT, region=REGION)
+        self.sqs = FakeSqs(self.clock, account=ACCOUNT, region=REGION, behaviour=self.behaviour)
         self.dlq = self.make_queue("orders-dlq", MessageRetentionPeriod="1209600")
         self.source = self.make_queue("orders", VisibilityTimeout="0", RedrivePolicy=self.policy("orders-dlq", 1))
 

@@ -119,11 +119,47 @@ def test_only_the_owner_can_read_an_archive(tmp_path: Path, *, overwrite: bool) 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+@posix_only
+def test_an_archive_is_private_from_its_first_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever opened it before its mode was set could go on reading."""
+    modes: list[int] = []
+    monkeypatch.setattr(os, "fchmod", lambda descriptor, _: modes.append(os.fstat(descriptor).st_mode & 0o077))
+    before = os.umask(0)
+    try:
+        writer(tmp_path / "a").close()
+    finally:
+        os.umask(before)
+    assert modes == [0]
+
+
+@posix_only
+@pytest.mark.parametrize("resume", [False, True], ids=["new", "taken up again"])
+def test_a_file_that_the_disk_does_not_keep_is_refused_and_let_go_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, resume: bool
+) -> None:
+    """Before any message is taken for archived."""
+    if resume:
+        (tmp_path / "a").touch()
+    closed: list[int] = []
+    close = os.close
+
+    def fails(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fails)
+    monkeypatch.setattr(os, "close", lambda descriptor: (closed.append(descriptor), close(descriptor))[1])
+    with pytest.raises(StorageError, match=r"the archive `.*` cannot be created: Input/output error"):
+        writer(tmp_path / "a", resume=resume)
+    monkeypatch.undo()
+    assert len(closed) == 1
+
+
 def test_an_existing_file_is_refused(tmp_path: Path) -> None:
     """Nobody's archive is overwritten by accident; the hint names the option."""
     (tmp_path / "a").write_text("old")
     with pytest.raises(RefusedError) as error:
         writer(tmp_path / "a")
+    assert error.value.code == "file_exists"
     assert "--overwrite" in str(error.value.hint)
     assert (tmp_path / "a").read_text() == "old"
 
@@ -206,6 +242,20 @@ def test_an_archive_that_cannot_be_cut_back_takes_nothing_more(tmp_path: Path, m
     with writer(tmp_path / "a", resume=True) as archive:
         archive.append([message(2)])
     assert ids(tmp_path / "a") == ["id-2"]
+
+
+def test_an_archive_that_is_closed_twice_lets_go_of_one_descriptor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second time it may be another file's, or standard output's."""
+    archive = writer(tmp_path / "a")
+    closed: list[int] = []
+    close = os.close
+    monkeypatch.setattr(os, "close", lambda descriptor: (closed.append(descriptor), close(descriptor))[1])
+    archive.close()
+    archive.close()
+    monkeypatch.undo()
+    assert len(closed) == 1
 
 
 def test_a_closed_archive_takes_nothing_more(tmp_path: Path) -> None:
@@ -324,6 +374,33 @@ def test_a_stream_gets_the_same_lines(tmp_path: Path) -> None:
     with writer(tmp_path / "a") as archive:
         archive.append([message(1), message(2)])
     assert stream.getvalue() == (tmp_path / "a").read_bytes()
+
+
+def test_a_stream_says_when_a_message_expires_and_why_it_died() -> None:
+    """As much as a file does; and how many it took."""
+    reason = Reason(type="ValueError", message="no", fingerprint="0" * 12, at_ms=1, attempts=3)
+    stream = io.BytesIO()
+    writer = StreamWriter(stream, queue_arn=ARN, archive_id="a-1", retention_s=60, reasons={"id-1": reason})
+    assert (writer.count, writer.known_ids) == (0, frozenset())
+    writer.append([message(1), message(2)])
+    writer.append([message(3)])
+    assert writer.count == 3
+    first, second, _ = map(json.loads, stream.getvalue().decode("ascii").splitlines())
+    assert first["expires_at"] == "2025-01-01T00:01:00.001Z"
+    assert (first["reason"]["type"], second["reason"]) == ("ValueError", None)
+
+
+def test_a_stream_that_cannot_be_written_says_why() -> None:
+    """Standard output may be a file on a full disk."""
+
+    class Full(io.BytesIO):
+        def write(self, data: object) -> int:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    writer = StreamWriter(Full(), queue_arn=ARN, archive_id="a-1")
+    with pytest.raises(StorageError, match="the output cannot be written: No space left"):
+        writer.append([message(1)])
+    assert writer.count == 0
 
 
 def test_a_reader_that_went_away_is_told_apart() -> None:
@@ -529,3 +606,16 @@ def test_a_path_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         ids(tmp_path / "none")
     with pytest.raises(OpstoolError, match=r"is a directory|cannot be read"):
         ids(tmp_path)
+
+
+def test_only_an_archive_without_a_record_is_taken_away_again(tmp_path: Path) -> None:
+    """Its name is free for the next try; a file with a record stays, and so does another file of that name."""
+    with writer(tmp_path / "empty.jsonl") as empty, writer(tmp_path / "full.jsonl") as full:
+        full.append([message(1)])
+        full.discard_if_empty()
+        empty.discard_if_empty()
+        assert sorted(each.name for each in tmp_path.iterdir()) == ["full.jsonl"]
+        (tmp_path / "empty.jsonl").write_text("somebody else's")
+        empty.discard_if_empty()
+    assert (tmp_path / "empty.jsonl").read_text() == "somebody else's"
+    empty.discard_if_empty()

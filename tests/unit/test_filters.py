@@ -199,7 +199,7 @@ def test_an_expression_that_fails_on_a_message_does_not_match_and_is_counted() -
     assert not matcher(Message(message_id="m", body='{"total": "SECRET"}'))
     assert matcher(Message(message_id="m", body='{"total": [1, 2]}'))
     assert matcher.errors == 1
-    assert matcher.first_error == "sum() got string and wants array-number"
+    assert matcher.first_error == "`--where`: sum() got string and wants array-number"
 
 
 @pytest.mark.parametrize("where", ["body.kind < body.total", "body.total[::0]", "ceil(body.huge)", "body == body.deep"])

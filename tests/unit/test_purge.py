@@ -9,7 +9,7 @@ from opstool.doors.archive import read_archive
 from opstool.doors.sqs import Sqs
 from opstool.doors.wire import Outgoing
 from opstool.fake import FailCalls, Faults
-from opstool.verbs import purge
+from opstool.verbs import history, purge
 from opstool.words.errors import AccessError, RefusedError
 from opstool.words.filters import Selection
 from opstool.words.message import Attribute, Message
@@ -115,3 +115,17 @@ def test_a_fifo_queue_is_purged_whole(fifo_world: World) -> None:
     assert report.archive
     archived = [record.message.body for record in read_archive(Path(report.archive))]
     assert archived == [f"a:{number}" for number in range(35)]
+
+
+def test_an_archive_of_a_fifo_queue_keeps_the_order_though_a_lease_was_lost(fifo_world: World, tmp_path: Path) -> None:
+    """An import sends in the archive's order: what comes after the lost one in its group waits for the next run."""
+    fifo_world.die(["a:0", "a:1", "b:0", "a:2"])
+    archive = tmp_path / "a.jsonl"
+    with purge.prepare(fifo_world.kit(), fifo_world.dlq.arn, archive=archive) as run:
+        next(each for each in run.in_hand if each.content.body == "a:0").lost = True
+        first = run.execute()
+    assert (first.status, first.counts.released) == (Status.PARTIAL, 3)
+    with history.resume(fifo_world.kit(), str(first.run_id)) as again:
+        assert again.execute().status is Status.DONE
+    bodies = [record.message.body for record in read_archive(archive)]
+    assert bodies == ["b:0", "a:0", "a:1", "a:2"]

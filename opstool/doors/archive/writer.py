@@ -6,6 +6,8 @@ import gzip
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from os.path import samestat
 from pathlib import Path
 from typing import BinaryIO
 
@@ -90,6 +92,12 @@ class ArchiveWriter(Closing):
         except StorageError:
             self._broken = True
 
+    def discard_if_empty(self) -> None:
+        """Take the file away when it holds no record, so that its name is free again; another file of it stays."""
+        with self._lock, suppress(OSError):
+            if self._descriptor >= 0 and not self._size and samestat(os.fstat(self._descriptor), self.path.stat()):
+                self.path.unlink()
+
     def close(self) -> None:
         """Close the file; what was appended is on disk already."""
         with self._lock:
@@ -128,6 +136,9 @@ class StreamWriter:
             except OSError as error:
                 raise StorageError(f"the output cannot be written: {error.strerror}") from error
             self.count += len(messages)
+
+    def discard_if_empty(self) -> None:
+        """Do nothing: the stream is not ours."""
 
     def close(self) -> None:
         """Do nothing: the stream belongs to whoever opened it."""
