@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from opstool.doors.locking import RunLock
 from opstool.doors.toolkit import Toolkit
+from opstool.engine.account import is_alive
 from opstool.engine.delivery import Uncertain
 from opstool.engine.dlq import locate_to_change
 from opstool.engine.hold import Hold
@@ -82,12 +82,11 @@ def _resume_transfer(kit: Toolkit, record: RunRecord, changed: Mapping[str, Any]
         record = kit.journal.run(record.run_id)  # as it stands now that nobody else can change it
         moves = list(kit.journal.moves(record.run_id))
         undo.pop_all()
-    # What the dead process held stays hidden until its leases end; only then can a look be trusted.
-    if record.report is None:
-        hold.end.blind_for(record.lease_s)
+    # What the run held may stay hidden until its leases end; only then can a look be trusted.
+    hold.end.blind_for(record.hides_for_s(kit.clock.wall()))
     sent = sum(move.state is not State.INTENT for move in moves)
     settled = frozenset(move.record_id for move in moves if move.state is State.SETTLED)
-    left = max(0, plan.count - sent)
+    left = min(max(0, plan.count - sent), dlq.attributes.depth + dlq.attributes.in_flight)
     requests = requests_to_move(left)
     plan = replace(
         plan,
@@ -98,7 +97,7 @@ def _resume_transfer(kit: Toolkit, record: RunRecord, changed: Mapping[str, Any]
         cost_usd=price_usd(requests, fifo=dlq.queue.is_fifo),
         retention_s=dlq.attributes.retention_s,
         options={**plan.options, **changed},
-        notes=(f"{sent} messages were dealt with before this run was interrupted",),
+        notes=_resume_notes(plan, sent),
     )
     return Run(
         kit=kit,
@@ -108,17 +107,21 @@ def _resume_transfer(kit: Toolkit, record: RunRecord, changed: Mapping[str, Any]
             redrive.open_sink(kit, plan, dlq) if plan.verb == "redrive" else purge.open_sink(plan, resume=True)
         ),
         archive=plan.options.get("archive"),
+        partial=bool(plan.options.get("partial")),
         begun=frozenset(move.record_id for move in moves) - settled,
         settled=settled,
     )
 
 
+def _resume_notes(plan: Plan, sent: int) -> tuple[str, ...]:
+    before = f"{sent} messages were dealt with before this run was interrupted"
+    if not plan.options.get("partial"):
+        return (before,)
+    return before, "its plan could not see the whole queue: a new run takes up what it has not seen"
+
+
 def _truthful(kit: Toolkit, record: RunRecord) -> RunRecord:
-    """Return the record with the status it really has: a run that says it is running, and holds no lock, has died."""
-    if record.status != "running":
-        return record
-    try:
-        RunLock(kit.state_dir, record.plan["queue"]["arn"]).release()
-    except RefusedError:
+    """Return the record with the status it really has: a run that says it is running, and is not alive, has died."""
+    if record.status != "running" or is_alive(kit, record.run_id):
         return record
     return replace(record, status=Status.INTERRUPTED.value)

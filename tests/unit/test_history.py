@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
 from opstool.doors.toolkit import Toolkit
 from opstool.engine.run import Run
-from opstool.fake import Faults
-from opstool.verbs import history, redrive
+from opstool.fake import EntryFault, FailCalls, Faults, throttled
+from opstool.verbs import history, redrive, testbatch
 from opstool.words.errors import NotFoundError, RefusedError
-from opstool.words.filters import Selection
+from opstool.words.filters import Selection, select
 from opstool.words.plan import requests_to_move
 from opstool.words.report import Status
 from tests.world import Died, World, forget_as_dead
@@ -73,6 +75,41 @@ def test_a_run_that_is_at_work_is_shown_as_running_and_cannot_be_resumed(world: 
         world.fake.faults = Look()
         run.execute()
     assert seen == ["running", "queue_busy"]
+
+
+def test_a_dead_run_is_not_taken_for_alive_because_another_is_at_work_on_its_queue(world: World) -> None:
+    """Each run is alive, or not, by itself."""
+    world.die(["a"])
+    kit = world.kit()
+    dead_id = die(world, kit, redrive.prepare(kit, world.dlq.arn), DieAt("SendMessageBatch", 1))
+    world.clock.advance(31)
+    seen: dict[str, str] = {}
+
+    class Look(Faults):
+        def before(self, operation: str, request: object) -> None:
+            if operation == "SendMessageBatch":
+                seen.update({each.run_id: each.status for each in history.runs(world.kit())})
+
+    with redrive.prepare(world.kit(), world.dlq.arn) as run:
+        world.fake.faults = Look()
+        run.execute()
+    assert seen == {dead_id: "interrupted", run.plan.run_id: "running"}
+
+
+def test_a_test_batch_that_is_being_sent_is_shown_as_running(world: World) -> None:
+    """Though it needs no queue for itself alone. Its lock's file is gone with it."""
+    seen: list[str] = []
+
+    class Look(Faults):
+        def before(self, operation: str, request: object) -> None:
+            if operation == "SendMessageBatch":
+                seen.extend(each.status for each in history.runs(world.kit()))
+
+    world.fake.faults = Look()
+    testbatch.prepare(world.kit(), "orders", messages=testbatch.made_up(3)).execute()
+    assert seen == ["running"]
+    assert [each.status for each in history.runs(world.kit())] == [Status.DONE]
+    assert list((world.state_dir / "locks").iterdir()) == []
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the send", "after the send"])
@@ -233,3 +270,45 @@ def test_a_return_of_the_dead_run_is_recognised_by_the_resumed_one(world: World)
     with history.resume(world.kit(), run_id, uncertain="leave") as again:
         report = again.execute()
     assert (report.counts.returned, report.counts.failed) == (1, 1)
+
+
+def test_what_another_run_had_sent_is_no_message_that_is_gone(world: World) -> None:
+    """The first run sent it and could not delete it, the second deleted it: resumed, the second knows."""
+    ids = world.die(["a", "b"])
+    sent, refused = ids
+    with redrive.prepare(world.kit(), world.dlq.arn, Selection(ids=frozenset([sent]))) as run:
+        world.fake.faults = FailCalls("DeleteMessageBatch", throttled("DeleteMessageBatch"))
+        assert run.execute().status is Status.PARTIAL
+    world.fake.faults = Faults()
+    world.clock.advance(60)
+
+    class RefuseOne(Faults):
+        def entry(self, operation: str, entry: Mapping[str, Any]) -> EntryFault | None:
+            return EntryFault(sender_fault=True) if operation == "SendMessageBatch" else None
+
+    with redrive.prepare(world.kit(), world.dlq.arn, Selection(ids=frozenset(ids))) as run:
+        world.fake.faults = RefuseOne()
+        report = run.execute()
+    world.fake.faults = Faults()
+    assert [each.message_ids for each in report.failures] == [(refused,)]
+    with history.resume(world.kit(), str(report.run_id)) as again:
+        report = again.execute()
+    assert (report.status, report.failures) == (Status.DONE, ())
+
+
+def test_a_plan_that_could_not_see_all_is_not_done_by_a_resume(fifo_world: World) -> None:
+    """What was selected and not seen is still there: a resumed run is as partial as the first; a new one sees more."""
+    fifo_world.die([f"a:{number}" for number in range(14)])
+    selection = select(now_ms=0, where="ends_with(body, '0') || ends_with(body, '3')")
+    with redrive.prepare(fifo_world.kit(), fifo_world.dlq.arn, selection) as run:
+        first = run.execute()
+    with history.resume(fifo_world.kit(), str(first.run_id)) as again:
+        resumed = again.execute()
+    assert [(each.status, each.counts.succeeded) for each in (first, resumed)] == [
+        (Status.PARTIAL, 2),
+        (Status.PARTIAL, 0),
+    ]
+    assert any("a new run takes up" in note for note in resumed.notes)
+    with redrive.prepare(fifo_world.kit(), fifo_world.dlq.arn, selection) as run:
+        assert run.execute().counts.succeeded == 1
+    assert len(fifo_world.bodies(fifo_world.dlq)) == 11

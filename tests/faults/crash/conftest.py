@@ -1,0 +1,30 @@
+"""What the crash suites share: the warm process, and shops to crash in."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+pytest.register_assert_rewrite("tests.faults.crash.shop", "tests.faults.crash.story")  # whose asserts are tests'
+
+if sys.platform == "win32":  # no SIGKILL, no fork, no file-size limit
+    collect_ignore_glob = ["test_*.py"]
+else:
+    from tests.faults.crash.shop import Shop, open_shop
+    from tests.faults.crash.zygote import Zygote
+
+    @pytest.fixture(scope="session")
+    def zygote() -> Iterator[Zygote]:
+        """Start the warm process."""
+        with Zygote() as warm:
+            yield warm
+
+    @pytest.fixture
+    def open_a_shop(zygote: Zygote, tmp_path: Path) -> Iterator[Callable[..., Shop]]:
+        """Return what opens a shop; it is closed at the end."""
+        with ExitStack() as undo:
+            yield lambda name="shop", **settings: undo.enter_context(open_shop(zygote, tmp_path / name, **settings))
