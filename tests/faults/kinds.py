@@ -7,11 +7,14 @@ makes of the fault, and carries in `wire` how a proxy commits it.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from opstool.engine.scan import EMPTY_RECEIVES_TO_END
 from opstool.fake import EntryFault, Faults
 from opstool.words.awserrors import error_for
 from opstool.words.errors import ServiceError
@@ -59,6 +62,12 @@ class Kind(Faults):
     """A fault that strikes `rate` of what it may strike; by one seed, in the order in which it is asked."""
 
     name = ""
+    acts_unseen = False
+    """Whether the server may have acted on a request of which opstool only knows that it had no good answer."""
+    fails_unseen = False
+    """Whether such a request may have been left undone."""
+    deceived = False
+    """Whether opstool has been shown what it takes for the end of a queue (docs/decisions), and may believe it."""
 
     def __init__(self, around: Surroundings) -> None:
         self.around = around
@@ -111,7 +120,22 @@ class ServerErrors(_Refusal):
     """500 and 503: opstool cannot know that nothing was done."""
 
     name = "500 and 503"
+    fails_unseen = True
     answers = ((500, "InternalFailure"), (503, "ServiceUnavailable"))
+
+
+class ServerErrorsAfter(Kind):
+    """500 and 503 of a server that has acted all the same."""
+
+    name = "500 and 503 after the server has acted"
+    acts_unseen = True
+
+    def after(self, operation: str, request: Mapping[str, Any], response: dict[str, Any]) -> dict[str, Any]:
+        """Answer with an error what was carried out."""
+        if operation in MESSAGE_OPERATIONS and self.rolls():
+            status, code = self.choose(*ServerErrors.answers)
+            raise _struck(error_for(operation, code, "made to fail", status), Wire(status=status, code=code))
+        return response
 
 
 class Throttling(_Refusal):
@@ -125,6 +149,7 @@ class CutBefore(Kind):
     """The connection is cut before the request gets there: nothing is done, and opstool cannot know it."""
 
     name = "cut before the server has acted"
+    fails_unseen = True
 
     def before(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any] | None:
         """Cut the connection."""
@@ -137,6 +162,7 @@ class CutAfter(Kind):
     """The connection is cut after the server has acted, before or in the middle of its answer."""
 
     name = "cut after the server has acted"
+    acts_unseen = True
     cut = "after"
 
     def after(self, operation: str, request: Mapping[str, Any], response: dict[str, Any]) -> dict[str, Any]:
@@ -157,6 +183,7 @@ class Late(Kind):
     """The server acts, and its answer comes after opstool has stopped waiting."""
 
     name = "answered after the time-out"
+    acts_unseen = True
 
     def after(self, operation: str, request: Mapping[str, Any], response: dict[str, Any]) -> dict[str, Any]:
         """Let the answer come too late."""
@@ -181,7 +208,8 @@ class DeliveredAgain(Kind):
         for message in response.get("Messages", []):
             if self.rolls():
                 shown = {"ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": 0}
-                self.around.ask("ChangeMessageVisibility", {"QueueUrl": request["QueueUrl"], **shown})
+                with suppress(Exception):  # somebody else was faster, and has it
+                    self.around.ask("ChangeMessageVisibility", {"QueueUrl": request["QueueUrl"], **shown})
         return response
 
 
@@ -190,9 +218,22 @@ class EmptyReceives(Kind):
 
     name = "empty receives"
 
+    def __init__(self, around: Surroundings) -> None:
+        super().__init__(around)
+        # Several workers may see answers in another order than they were given in: three in a row may be three of six.
+        self._last: deque[bool] = deque(maxlen=EMPTY_RECEIVES_TO_END if around.fifo else 2 * EMPTY_RECEIVES_TO_END)
+
     def before(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any] | None:
         """Answer in the server's stead."""
         return {} if operation == "ReceiveMessage" and self.rolls() else None
+
+    def after(self, operation: str, request: Mapping[str, Any], response: dict[str, Any]) -> dict[str, Any]:
+        """Remember how many of the last receives were empty."""
+        if operation == "ReceiveMessage":
+            with self._lock:
+                self._last.append(not response.get("Messages"))
+                self.deceived |= sum(self._last) >= EMPTY_RECEIVES_TO_END
+        return response
 
 
 class RefusedHandles(Kind):
@@ -231,6 +272,8 @@ class Together(Faults):
     """Several kinds at once: the first that strikes a request has it."""
 
     name = "all of them together"
+    acts_unseen = True
+    fails_unseen = True
 
     def __init__(self, kinds: Sequence[Kind]) -> None:
         self.kinds = kinds
@@ -239,6 +282,11 @@ class Together(Faults):
     def strikes(self) -> int:
         """Return how often any of them has struck."""
         return sum(kind.strikes for kind in self.kinds)
+
+    @property
+    def deceived(self) -> bool:
+        """Tell whether any of them has shown an end that was none."""
+        return any(kind.deceived for kind in self.kinds)
 
     def before(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any] | None:
         """Ask each."""
@@ -264,6 +312,7 @@ KINDS: tuple[type[Kind], ...] = (
     DeliveredAgain,
     RefusedHandles,
     Reordered,
+    ServerErrorsAfter,
     CutInBody,
     CutAfter,
     Late,
