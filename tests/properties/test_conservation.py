@@ -22,7 +22,8 @@ from opstool.fake import Behaviour, EntryFault, Faults, no_answer, no_connection
 from opstool.verbs import export, importing, purge, redrive
 from opstool.words.errors import OpstoolError
 from opstool.words.filters import Selection, select
-from opstool.words.report import Report, Status
+from opstool.words.report import Status
+from tests.faults.promises import check_counts, check_order, check_status
 from tests.world import Accepted, World, make_world
 
 MESSAGE_CALLS = {"ReceiveMessage", "SendMessageBatch", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"}
@@ -152,34 +153,6 @@ def situation(case: Case) -> Iterator[tuple[World, Accepted, list[str], Path]]:
             world.close()
 
 
-def check_counts(report: Report) -> None:
-    """Check that each message has one outcome."""
-    counts = report.counts
-    outcomes = counts.succeeded + counts.skipped + counts.failed + counts.released + counts.returned
-    assert counts.received == outcomes
-    assert min(counts.succeeded, counts.skipped, counts.failed, counts.released, counts.returned) >= 0
-
-
-def check_status(report: Report) -> None:
-    """Check that the status says what the counts say."""
-    counts = report.counts
-    if report.status is Status.DONE:
-        assert counts.failed == 0
-        assert report.error_code is None
-        assert not report.failures
-    if report.error_code:
-        assert report.status is Status.PARTIAL
-    if report.status is Status.PARTIAL:
-        assert counts.failed or counts.released or report.failures or report.error_code or report.notes
-
-
-def check_order(bodies: list[str]) -> None:
-    """Check that the numbers of each group ascend."""
-    for group in "abc":
-        numbers = [int(body.split(":")[1]) for body in bodies if body.startswith(group)]
-        assert numbers == sorted(numbers), bodies
-
-
 @settings(max_examples=EXAMPLES)
 @given(cases())
 def test_a_redrive_loses_nothing_and_counts_what_it_may_have_doubled(case: Case) -> None:
@@ -231,7 +204,8 @@ def test_a_purge_deletes_nothing_that_it_has_not_archived(case: Case) -> None:
         world.fake.faults = Faults()
         check_counts(report)
         check_status(report)
-        archived = Counter(record.message.body for record in read_archive(archive))
+        # A run that archived nothing leaves no file behind.
+        archived = Counter(record.message.body for record in read_archive(archive)) if archive.exists() else Counter()
         left = Counter(world.bodies(world.dlq))
         for body in case.bodies:
             assert left[body] + archived[body] >= 1

@@ -26,7 +26,7 @@ from opstool.verbs import history, importing, purge, redrive
 from opstool.words.filters import Selection
 from opstool.words.record import RunRecord
 from opstool.words.report import Report, Status
-from tests.properties.test_conservation import check_counts, check_order, check_status
+from tests.faults.promises import check_counts, check_order, check_status
 from tests.world import Accepted, Died, World, forget_as_dead, make_world
 
 EXAMPLES = 40
@@ -142,7 +142,15 @@ class Story:
     def _is_over(self) -> bool:
         """Tell whether there is nothing to resume: the run died before its first commit, or after its last."""
         record = self._record()
-        return record is None or record.status == Status.DONE or self.is_blocked
+        return record is None or record.status == Status.DONE or self.is_blocked or self._has_all_it_saw(record)
+
+    def _has_all_it_saw(self, record: RunRecord) -> bool:
+        """Tell whether a plan that could not see the whole queue is through: its status stays partial."""
+        report = self.report
+        if report is None or report.failures or report.status is not Status.PARTIAL:
+            return False
+        released = report.counts.released and record.plan["limit"] is None
+        return bool(record.plan["options"].get("partial")) and not released
 
     @property
     def is_blocked(self) -> bool:
