@@ -10,6 +10,9 @@ SOURCES := opstool consumer tests
 help:
 	@echo 'make demo      the whole story on an embedded AWS, no account needed'
 	@echo 'make test      the tests'
+	@echo 'make servers   the servers that the tests also run against, each in an environment of its own'
+	@echo 'make faults    crashes, faults and servers that we did not write: all of it, up to 20 minutes'
+	@echo 'make faults-short  a part of it, up to 8 minutes'
 	@echo 'make check     lint, types, and what the repository promises about itself'
 	@echo 'make template  the template through the real SAM CLI: validate, build, deploy, run, delete'
 	@echo 'make clean     what the other targets have installed'
@@ -20,7 +23,22 @@ demo: .venv/demo.ready
 
 .PHONY: test
 test: .venv/dev.ready
-	$(BIN)/pytest -n auto --dist worksteal
+	$(BIN)/pytest -n auto --dist worksteal --ignore tests/faults
+
+.PHONY: servers
+servers: .venv/dev.ready
+	$(BIN)/python -m tests.servers.install
+
+# Two for each core: they wait for leases more than they work.
+FAULT_WORKERS = $(shell expr 2 '*' $$(getconf _NPROCESSORS_ONLN))
+
+.PHONY: faults
+faults: .venv/dev.ready
+	FAULTS=full $(BIN)/pytest -n $(FAULT_WORKERS) --dist worksteal tests/faults tests/hostile/test_fuzz.py tests/properties/test_state_machine.py
+
+.PHONY: faults-short
+faults-short: .venv/dev.ready
+	$(BIN)/pytest -n $(FAULT_WORKERS) --dist worksteal tests/faults
 
 .PHONY: check
 check: lint types
@@ -40,7 +58,7 @@ template: .venv/dev.ready
 
 .PHONY: clean
 clean:
-	rm -rf .venv .venv-* .cache .aws-sam build *.egg-info
+	rm -rf .venv .venv-* .node-* .cache .aws-sam build *.egg-info
 
 # What is installed depends on these two files; a marker a set, so that `make demo` does not wait for the test tools.
 .venv/demo.ready: pyproject.toml constraints.txt | .venv/bin/python
