@@ -187,7 +187,7 @@ class _Batch:
         delivery.journal.confirm(self._origin, [(key, put.new_id, put.target) for key, put in confirmed])
         self.confirmed.update(key for key, _ in confirmed)
         for part in (put.unconfirmed for _, put in confirmed if put.unconfirmed):
-            delivery.tally.remark(f"copies were made whose {part} the server did not confirm: look at one of them")
+            delivery.tally.remark(f"copies whose {part} the server did not confirm")
         self._note_lost([each for each in messages if each.message_id not in self.confirmed], results, began_ms)
         return results
 

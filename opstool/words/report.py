@@ -85,9 +85,9 @@ class Tally:
             self._remarks[text] += 1
 
     def notes(self) -> tuple[str, ...]:
-        """Return what was remarked, each with its number, as sentences for people."""
+        """Return what was remarked, each with the number of its messages, as lines for people."""
         with self._lock:
-            return tuple(f"{number} {text}" for text, number in self._remarks.items())
+            return tuple(f"{text}: {number:,}" for text, number in self._remarks.items())
 
     def outcome(self, message_id: str) -> Outcome | None:
         """Return what became of a message so far; None when it was never received."""

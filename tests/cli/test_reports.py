@@ -6,6 +6,7 @@ import pytest
 
 from opstool.cli.account import report_lines
 from opstool.words.report import Counts, Report, Status
+from tests.cli.world import World
 
 
 @pytest.mark.parametrize(
@@ -29,3 +30,13 @@ def test_what_may_be_there_twice_is_counted_and_named(ids: tuple[str, ...], line
         possibly_sent_twice_ids=ids,
     )
     assert line in list(report_lines(report))
+
+
+def test_what_a_run_could_not_leave_as_it_was_is_said_once(world: World) -> None:
+    """In words beside the report, and not what the plan has said before."""
+    world.kill("take", "leave")
+    world.fail("ChangeMessageVisibilityBatch", "AccessDenied")
+    end = world.run("dlq", "redrive", "orders-dlq", "--body-contains", "take", "--yes")
+    assert end.status == 0
+    assert end.err.count("note: 1 messages could not be released") == 1
+    assert end.err.count("a colleague's runs are in a journal of their own") == 1
