@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from typing import Any
@@ -177,7 +178,7 @@ def test_the_fake_works_on_real_time_too() -> None:
 
 
 def test_a_deep_queue_is_as_fast_as_a_shallow_one() -> None:
-    """No operation walks the queue: twenty times the messages take about twenty times the time."""
+    """No operation walks the queue: five times the messages take about five times the time."""
 
     def seconds(count: int) -> float:
         queue = OneQueue(FakeSqs())
@@ -190,7 +191,12 @@ def test_a_deep_queue_is_as_fast_as_a_shallow_one() -> None:
             queue.ask("DeleteMessageBatch", Entries=handles)
         return time.process_time() - began
 
-    assert seconds(10_000) < 20 * 5 * max(seconds(500), 0.005)
+    gc.disable()  # its pauses grow with what other tests have left behind
+    try:
+        slowdown = min(seconds(10_000) / seconds(2_000) for _ in range(3))
+    finally:
+        gc.enable()
+    assert slowdown < 3 * 5, "five times the messages take five times as long, and not twenty-five times"
 
 
 def test_memory_of_deleted_messages_is_given_back() -> None:
