@@ -104,15 +104,20 @@ def show_report(call: Invocation, report: Report, *, said: Sequence[str] = ()) -
     """Write the report to stdout and return its exit status; its notes, but for those `said`, go to stderr."""
     status = report_status(report, interrupted=call.kit.stop.is_set())
     if call.output.is_text:
-        for note in report.notes:
-            if note not in said:
-                call.notices.note(f"note: {safe(note)}")
+        show_notes(call, report, said=said)
         for line in report_lines(report):
             call.output.line(line)
         _hint(call, report)
     else:
         call.output.document(report.document())
     return status
+
+
+def show_notes(call: Invocation, report: Report, *, said: Sequence[str] = ()) -> None:
+    """Say on stderr what a run or a look could not see, or could not leave as it was; not again what was `said`."""
+    for note in report.notes:
+        if note not in said:
+            call.notices.note(f"note: {safe(note)}")
 
 
 def report_lines(report: Report) -> Iterator[str]:

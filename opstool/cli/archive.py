@@ -15,13 +15,11 @@ from opstool.cli.errors import DONE, report_status
 from opstool.cli.groups import dlq
 from opstool.cli.invocation import Invocation
 from opstool.cli.options import command
-from opstool.cli.screen import safe
 from opstool.cli.selection import DeadLetterQueueName, Limit, SelectionOptions, refuse_s3
 from opstool.verbs import importing
 from opstool.verbs.export import export
 from opstool.words.document import dump
 from opstool.words.errors import UsageError
-from opstool.words.report import Report
 
 
 @command(
@@ -49,7 +47,6 @@ def export_messages(
     if to_file is not None:
         with call.working() as kit:
             report = export(kit, queue, selection.at(call.now_ms), to=to_file, overwrite=overwrite, limit=limit)
-        _note(call, report)
         return account.show_report(call, report)
     if call.output.is_terminal:
         call.notices.quiet = True  # a bar between the lines of the data would help nobody
@@ -60,17 +57,10 @@ def export_messages(
     if not call.output.is_text:
         call.notices.line(dump(report.document()))
     elif status != DONE or not call.options.quiet:
-        _note(call, report)
+        account.show_notes(call, report)
         for line in account.report_lines(report):
             call.notices.line(line)
     return status
-
-
-def _note(call: Invocation, report: Report) -> None:
-    """Say what the look could not see; there was no plan to say it in."""
-    if call.output.is_text:
-        for note in report.notes:
-            call.notices.note(safe(note))
 
 
 @command(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from opstool.cli.account import report_lines
@@ -40,3 +42,16 @@ def test_what_a_run_could_not_leave_as_it_was_is_said_once(world: World) -> None
     assert end.status == 0
     assert end.err.count("note: 1 messages could not be released") == 1
     assert end.err.count("a colleague's runs are in a journal of their own") == 1
+
+
+@pytest.mark.parametrize("to", [(), ("--to-file", "copy.jsonl")], ids=["stdout", "file"])
+def test_what_an_export_could_not_leave_as_it_was_is_said_once(
+    world: World, to: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There was no plan to say it in."""
+    monkeypatch.chdir(tmp_path)
+    world.kill("take")
+    world.fail("ChangeMessageVisibilityBatch", "AccessDenied")
+    end = world.run("dlq", "export", "orders-dlq", *to)
+    assert end.status == 0
+    assert end.err.count("1 messages could not be released") == 1
