@@ -15,7 +15,7 @@ from random import Random
 from typing import Any
 
 from opstool.engine.scan import EMPTY_RECEIVES_TO_END
-from opstool.fake import EntryFault, Faults
+from opstool.fake import EntryFault, Faults, no_answer
 from opstool.words.awserrors import error_for
 from opstool.words.errors import ServiceError
 
@@ -154,7 +154,7 @@ class CutBefore(Kind):
     def before(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any] | None:
         """Cut the connection."""
         if operation in MESSAGE_OPERATIONS and self.rolls():
-            raise _struck(_no_answer(operation), Wire(cut="before"))
+            raise _struck(no_answer(operation), Wire(cut="before"))
         return None
 
 
@@ -168,7 +168,7 @@ class CutAfter(Kind):
     def after(self, operation: str, request: Mapping[str, Any], response: dict[str, Any]) -> dict[str, Any]:
         """Lose the answer."""
         if operation in MESSAGE_OPERATIONS and self.rolls():
-            raise _struck(_no_answer(operation), Wire(cut=self.cut))
+            raise _struck(no_answer(operation), Wire(cut=self.cut))
         return response
 
 
@@ -189,7 +189,7 @@ class Late(Kind):
         """Let the answer come too late."""
         if operation in MESSAGE_OPERATIONS and self.rolls():
             self.around.sleep(self.around.late_s)
-            raise _struck(_no_answer(operation), Wire(cut="after"))
+            raise _struck(no_answer(operation), Wire(cut="after"))
         return response
 
 
@@ -322,10 +322,6 @@ KINDS: tuple[type[Kind], ...] = (
 def _struck(error: Exception, wire: Wire) -> StruckError:
     assert isinstance(error, ServiceError)
     return StruckError(error, wire)
-
-
-def _no_answer(operation: str) -> ServiceError:
-    return ServiceError(f"`{operation}`: no answer", code="no_answer", outcome_unknown=True, retryable=True)
 
 
 def _spoilt(handle: str) -> str:

@@ -23,10 +23,10 @@ from opstool.verbs import export, importing, purge, redrive
 from opstool.words.errors import OpstoolError
 from opstool.words.filters import Selection, select
 from opstool.words.report import Status
+from tests.faults.kinds import MESSAGE_OPERATIONS
 from tests.faults.promises import check_counts, check_order, check_status
 from tests.world import Accepted, World, make_world
 
-MESSAGE_CALLS = {"ReceiveMessage", "SendMessageBatch", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"}
 EXAMPLES = 60
 LONGEST_RUN_S = 3_600.0
 """Virtual time in which every run of these has ended."""
@@ -56,7 +56,7 @@ class Chaos(Faults):
     def before(self, operation: str, request: Mapping[str, Any]) -> None:
         """Refuse, or decide that the answer will be lost."""
         self._lose.yes = False
-        if operation not in MESSAGE_CALLS or not self._strikes():
+        if operation not in MESSAGE_OPERATIONS or not self._strikes():
             return
         kind = self._rng.choice(["throttled", "unreachable", "lost", "lost", "error", "sleep"])
         if kind == "throttled":
