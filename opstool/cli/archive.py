@@ -12,10 +12,10 @@ from opstool.cli import account
 from opstool.cli.changing import ChangeOptions, Rate, Uncertain, Uncertainty, Yes, carry_out
 from opstool.cli.confirm import Yes as YesConsent
 from opstool.cli.errors import DONE, report_status
-from opstool.cli.groups import dlq
 from opstool.cli.invocation import Invocation
 from opstool.cli.options import command
 from opstool.cli.selection import DeadLetterQueueName, Limit, SelectionOptions, refuse_s3
+from opstool.cli.tree import dlq
 from opstool.verbs import importing
 from opstool.verbs.export import export
 from opstool.words.document import dump

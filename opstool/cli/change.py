@@ -19,10 +19,10 @@ from opstool.cli.changing import (
 )
 from opstool.cli.confirm import QueueName
 from opstool.cli.confirm import Yes as YesConsent
-from opstool.cli.groups import dlq
 from opstool.cli.invocation import Invocation
 from opstool.cli.options import command
 from opstool.cli.selection import DeadLetterQueueName, Limit, SelectionOptions, refuse_s3
+from opstool.cli.tree import dlq
 from opstool.engine.dlq import locate_to_change
 from opstool.verbs import purge, redrive
 from opstool.words.errors import UsageError

@@ -1,17 +1,14 @@
-"""Queues and messages as tables, and a queue as a document."""
+"""Messages as a table, and what their cells say."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 from opstool.cli import words
 from opstool.cli.notices import RED, YELLOW
 from opstool.cli.screen import cut, safe, start_of
 from opstool.cli.table import Cell, Column, table
 from opstool.verbs.browse import Listing
-from opstool.verbs.queues import DlqSummary
-from opstool.words.document import iso
 from opstool.words.message import Message
 from opstool.words.reason import Reason
 
@@ -24,16 +21,6 @@ _ONE_LINE_COLUMNS = 130
 """Ids, times, a source, and enough of reason and body to tell messages apart."""
 NOTHING = "-"
 
-_QUEUE_COLUMNS = (
-    Column(title="NAME", whole=True),
-    Column(title="DEPTH", whole=True, right=True),
-    Column(title="IN FLIGHT", whole=True, right=True),
-    Column(title="RETENTION", whole=True, right=True),
-    Column(title="MOVE TASK", whole=True),
-    Column(title="SOONEST EXPIRY", whole=True, right=True),
-    Column(title="SOURCES (maxReceiveCount)"),
-)
-_EXPIRY = 5
 _MESSAGE_COLUMNS = (
     Column(title="ID", whole=True),
     Column(title="AGE", whole=True, right=True),
@@ -43,48 +30,6 @@ _MESSAGE_COLUMNS = (
     Column(title="REASON"),
     Column(title="BODY"),
 )
-
-
-def queue_table(found: Sequence[DlqSummary], now_ms: int, *, width: int | None, paint: Paint) -> list[str]:
-    """Return the dead-letter queues as lines of text; expiry has a column when it was looked for and found."""
-    rows = [_queue_row(each, now_ms) for each in found]
-    shown = [place for place in range(len(_QUEUE_COLUMNS)) if place != _EXPIRY or any(row[place].text for row in rows)]
-    columns = [_QUEUE_COLUMNS[place] for place in shown]
-    return table(columns, [[row[place] for place in shown] for row in rows], width=width, paint=paint)
-
-
-def _queue_row(found: DlqSummary, now_ms: int) -> list[Cell]:
-    left_s = None if found.soonest_expiry_ms is None else (found.soonest_expiry_ms - now_ms) / 1000
-    sources = ", ".join(f"{each.queue.name} ({each.max_receive_count})" for each in found.sources)
-    texts = [
-        found.queue.name,
-        f"~{found.attributes.depth:,}",
-        f"~{found.attributes.in_flight:,}",
-        words.duration(found.attributes.retention_s),
-        found.move_task or NOTHING,
-        "" if left_s is None else words.until(left_s),
-        sources,
-    ]
-    styles = {_EXPIRY: None if left_s is None else urgency(left_s)}
-    return [Cell(text=safe(text), style=styles.get(place)) for place, text in enumerate(texts)]
-
-
-def queue_document(found: DlqSummary) -> dict[str, Any]:
-    """Return the document of one dead-letter queue."""
-    soonest = found.soonest_expiry_ms
-    return {
-        "version": 1,
-        "type": "queue",
-        "name": found.queue.name,
-        "url": found.queue.url,
-        "arn": found.queue.arn,
-        "depth": found.attributes.depth,
-        "in_flight": found.attributes.in_flight,
-        "retention_s": found.attributes.retention_s,
-        "sources": [{"name": each.queue.name, "max_receive_count": each.max_receive_count} for each in found.sources],
-        "move_task": found.move_task,
-        "soonest_expiry": None if soonest is None else iso(soonest),
-    }
 
 
 def message_table(listing: Listing, now_ms: int, *, width: int | None, paint: Paint) -> list[str]:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from opstool.cli.errors import DONE
-from opstool.cli.groups import app, local
 from opstool.cli.invocation import Invocation
 from opstool.cli.options import command
 from opstool.cli.screen import safe
+from opstool.cli.tree import app, local
 from opstool.doors.samconfig import local_parameters, stack_name_from
 from opstool.doors.stack import SOURCE_OUTPUT
 from opstool.words.errors import NotFoundError, OpstoolError, UsageError

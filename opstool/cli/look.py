@@ -1,4 +1,4 @@
-"""The commands that look and change nothing: queues, list, show."""
+"""The commands that look at messages and change nothing: list, show."""
 
 from __future__ import annotations
 
@@ -9,44 +9,16 @@ import typer
 
 from opstool.cli import detail, words
 from opstool.cli.errors import DONE, PARTIAL
-from opstool.cli.groups import dlq
 from opstool.cli.invocation import Invocation
-from opstool.cli.lists import message_table, queue_document, queue_table
+from opstool.cli.lists import message_table
 from opstool.cli.options import command
 from opstool.cli.reports import look_report
 from opstool.cli.screen import safe
 from opstool.cli.selection import DeadLetterQueueName, Limit, SelectionOptions
-from opstool.verbs import browse, queues
+from opstool.cli.tree import dlq
+from opstool.verbs import browse
 from opstool.verbs.browse import DEFAULT_LIMIT, Listing
 from opstool.words.document import message_document
-
-
-@command(dlq, "queues", examples=("opstool dlq queues", "opstool dlq queues --region eu-west-1 --output json"))
-def list_queues(
-    call: Invocation,
-    *,
-    expiry: Annotated[
-        bool, typer.Option("--expiry", help="Look at messages for the soonest expiry; adds 1 to their receive counts.")
-    ] = False,
-) -> int:
-    """Show every dead-letter queue of the account and region, the deepest first."""
-    call.progress.begin("looking for dead-letter queues")
-    overview = queues.list_dlqs(call.kit, expiry=expiry)
-    found = overview.queues
-    if overview.denied:
-        call.notices.note(f"{overview.denied} queues may not be read by this identity, and are left out")
-    if not call.output.is_text:
-        lines = [queue_document(each) for each in found]
-        call.output.listing(
-            {"version": 1, "type": "queues"}, "queues", lines, look_report("queues", requests=call.kit.sqs.requests)
-        )
-        return DONE
-    if not found:
-        call.notices.note(f"there are no dead-letter queues in {call.kit.where()}")
-        return DONE
-    for line in queue_table(found, call.now_ms, width=call.output.columns, paint=call.output.paint):
-        call.output.line(line)
-    return DONE
 
 
 @command(
@@ -112,8 +84,12 @@ def show_message(
 
 def _documents(listing: Listing) -> Iterator[dict[str, Any]]:
     for each in listing.messages:
-        reason = listing.reasons.get(each.message_id)
-        yield message_document(each, expires_at_ms=listing.expires_at_ms(each), reason=reason)
+        yield message_document(
+            each,
+            expires_at_ms=listing.expires_at_ms(each),
+            reason=listing.reasons.get(each.message_id),
+            reason_state=listing.reasons.state_of(each.message_id),
+        )
 
 
 def _listing_document(listing: Listing) -> dict[str, Any]:

@@ -18,14 +18,14 @@ from contextlib import suppress
 import typer
 import typer.main
 
-from opstool.cli import archive, change, local, look, runs, testbatch  # noqa: F401 - each adds its commands
+from opstool.cli import archive, change, local, look, queues, runs, testbatch  # noqa: F401 - each adds its commands
 from opstool.cli.errors import error_document, error_text, exit_status, unexpected
-from opstool.cli.groups import app
 from opstool.cli.invocation import Connect, Frame
 from opstool.cli.notices import Notices
 from opstool.cli.output import OUTPUT_UNWRITABLE, let_go_of_stdout, write
 from opstool.cli.screen import safe
 from opstool.cli.signals import Interrupts
+from opstool.cli.tree import app
 from opstool.doors import toolkit
 from opstool.words.document import dump
 from opstool.words.errors import InterruptedRunError, NotFoundError, OpstoolError, UsageError

@@ -11,12 +11,12 @@ from opstool.cli import words
 from opstool.cli.changing import ChangeOptions, Rate, Uncertainty, Yes, carry_out
 from opstool.cli.confirm import Yes as YesConsent
 from opstool.cli.errors import DONE
-from opstool.cli.groups import app
 from opstool.cli.invocation import Invocation
 from opstool.cli.options import command
 from opstool.cli.reports import look_report
 from opstool.cli.screen import safe
 from opstool.cli.table import Cell, Column, table
+from opstool.cli.tree import app
 from opstool.verbs import history
 from opstool.verbs.history import RunDetails
 from opstool.words.document import iso

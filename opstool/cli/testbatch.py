@@ -12,12 +12,12 @@ import typer
 from opstool.cli import account, words
 from opstool.cli.changing import PANEL, ChangeOptions, Rate, Uncertain, Uncertainty
 from opstool.cli.errors import DONE, PARTIAL, report_status
-from opstool.cli.groups import app
 from opstool.cli.invocation import Invocation
 from opstool.cli.options import command
 from opstool.cli.screen import safe
 from opstool.cli.selection import read_text
 from opstool.cli.signals import check_not_stopped
+from opstool.cli.tree import app
 from opstool.verbs import testbatch
 from opstool.verbs.testbatch import DEFAULT_COUNT, Fate
 from opstool.words.errors import UsageError

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from opstool.doors.ask import Ask
 from opstool.words.errors import NotFoundError
 from opstool.words.failureline import EVENT, FailureLine, parse_failure_line
 from opstool.words.reason import Reason
@@ -18,10 +19,6 @@ _MOST_PAGES = 60
 # A filter pattern has at most 1,024 characters; sixteen ids of 36 characters with their words stay below it.
 _MOST_IDS_IN_PATTERN = 16
 _LONGEST_PATTERN = 1_024
-
-
-Ask = Callable[[str, str, dict[str, Any]], dict[str, Any]]
-"""One request: service, operation, request; session.Session.ask is one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

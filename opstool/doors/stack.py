@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
+from opstool.doors.ask import Ask
 from opstool.words.errors import NotFoundError, ServiceError, UsageError
 
 DLQ_OUTPUT = "ProcessingDLQARN"
 SOURCE_OUTPUT = "ProcessingQueueARN"
 LOG_GROUP_OUTPUT = "ProcessorLogGroupName"
-
-Ask = Callable[[str, str, dict[str, Any]], dict[str, Any]]
-"""One request: service, operation, request; session.Session.ask is one."""
 
 
 class Stack:

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from opstool.doors.ask import Ask, refuse
 from opstool.doors.clock import Clock, SystemClock
+from opstool.doors.functions import Functions
 from opstool.doors.journal import Journal
 from opstool.doors.samconfig import stack_name_from
 from opstool.doors.session import Connection, Session
@@ -40,6 +42,7 @@ class Toolkit:
     clock: Clock
     state_dir: Path
     stack: Stack
+    ask: Ask = refuse
     logs: Callable[[], FailureLog | None] = lambda: None
     who: Callable[[], str] = lambda: "unknown"
     where: Callable[[], str] = lambda: "this account and region"
@@ -52,6 +55,11 @@ class Toolkit:
     def journal(self) -> Journal:
         """Open the journal of the state directory when it is first needed; reading verbs do without."""
         return Journal(self.state_dir / "journal.db", self.clock)
+
+    @cached_property
+    def functions(self) -> Functions:
+        """Return the door to Lambda."""
+        return Functions(self.ask)
 
     def close(self) -> None:
         """Let go of the journal, if it was opened."""
@@ -94,6 +102,7 @@ def connect(
         clock=clock,
         state_dir=state_dir or default_state_dir(),
         stack=Stack(session.ask, stack_name or stack_name_from(Path("samconfig.toml"))),
+        ask=session.ask,
         logs=logs,
         who=who,
         where=where,

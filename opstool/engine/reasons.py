@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 
 from opstool.words.errors import OpstoolError
 from opstool.words.message import Message
-from opstool.words.reason import FailureLog, Reason
+from opstool.words.reason import FailureLog, Reasons
 
 # The clocks of SQS and of CloudWatch Logs need not agree to the second.
 _CLOCK_SKEW_MS = 60_000
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reasons:
-    """The reason of each message id that has one; `note` says, when there is one, why others may be missing."""
-
-    found: Mapping[str, Reason] = field(default_factory=dict)
-    note: str | None = None
 
 
 def reasons_for(messages: Iterable[Message], *, logs: FailureLog | None, log_group: str | None, now_ms: int) -> Reasons:
@@ -30,16 +21,19 @@ def reasons_for(messages: Iterable[Message], *, logs: FailureLog | None, log_gro
     if not sent:
         return Reasons()
     if logs is None or log_group is None:
-        return Reasons(note="no log group is known for this queue, so no reasons can be shown")
+        return Reasons(
+            unread=frozenset(sent), notes=("no log group is known for this queue, so no reasons can be shown",)
+        )
     since_ms = max(0, min(sent.values()) - _CLOCK_SKEW_MS)
     try:
         failures = logs.failures(
             log_group, since_ms=since_ms, until_ms=now_ms + _CLOCK_SKEW_MS, message_ids=frozenset(sent)
         )
     except OpstoolError as error:
-        return Reasons(note=f"the reasons could not be read from the log group `{log_group}`: {error.message}")
+        note = f"the reasons could not be read from the log group `{log_group}`: {error.message}"
+        return Reasons(unread=frozenset(sent), notes=(note,))
     if failures.complete:
         return Reasons(found=failures.reasons)
-    return Reasons(
-        found=failures.reasons, note=f"only the first part of `{log_group}` was read; reasons may be missing"
-    )
+    unread = frozenset(sent) - failures.reasons.keys()
+    note = f"only the first part of `{log_group}` was read; reasons may be missing"
+    return Reasons(found=failures.reasons, unread=unread, notes=(note,))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from opstool.doors.regex import matching
@@ -12,14 +11,14 @@ from opstool.doors.toolkit import Toolkit
 from opstool.engine.dlq import DeadLetterQueue
 from opstool.engine.hold import Hold
 from opstool.engine.lease import Lease
-from opstool.engine.reasons import Reasons, reasons_for
+from opstool.engine.reasons import reasons_for
 from opstool.engine.scan import EMPTY_RECEIVES_TO_END, Scan, most
 from opstool.words.awserrors import OVER_LIMIT
 from opstool.words.errors import InterruptedRunError, OpstoolError, RefusedError, ServiceError
 from opstool.words.filters import Selection
 from opstool.words.matching import Matcher
 from opstool.words.message import Message
-from opstool.words.reason import Reason
+from opstool.words.reason import NOT_ASKED, Reasons
 from opstool.words.report import Outcome
 
 
@@ -28,7 +27,7 @@ class Survey:
     """What was found. `notes` are sentences for people; `partial` says that the scan could not see everything."""
 
     matched: list[Lease]
-    reasons: Mapping[str, Reason] = field(default_factory=dict)
+    reasons: Reasons = NOT_ASKED
     notes: list[str] = field(default_factory=list)
     partial: bool = False
 
@@ -84,10 +83,10 @@ def _survey(
         scan.run()
     if kit.stop.is_set():
         raise InterruptedRunError("interrupted while looking; everything was released, and nothing was changed")
-    found = _reasons(kit, dlq, matched) if reasons or by_reason else Reasons()
+    found = _reasons(kit, dlq, matched) if reasons or by_reason else NOT_ASKED
     if by_reason:
         matched = _by_reason(hold, matched, found, matcher, limit)
-    result = Survey(matched=matched, reasons=found.found, notes=[found.note] if found.note else [])
+    result = Survey(matched=matched, reasons=found, notes=list(found.notes))
     if matcher.note:
         result.notes.append(matcher.note)
     note_missing_ids(hold, selection, complete=limit is None or len(matched) < limit)
@@ -129,15 +128,15 @@ def _reasons(kit: Toolkit, dlq: DeadLetterQueue, matched: list[Lease]) -> Reason
 
 def _by_reason(hold: Hold, candidates: list[Lease], found: Reasons, matcher: Matcher, limit: int | None) -> list[Lease]:
     """Return the candidates whose reason matches; the rest is only held."""
-    if found.note:
+    if found.unread:
         raise RefusedError(
-            f"the selection asks for reasons: {found.note}",
+            f"the selection asks for reasons: {found.notes[0]}",
             code="reason_unknown",
             hint="select by --id, --attr or --where instead",
         )
     matched: list[Lease] = []
     for lease in candidates:
-        if not matcher(lease.content, found.found.get(lease.message_id)):
+        if not matcher(lease.content, found.get(lease.message_id)):
             hold.tally.decide([lease.message_id], Outcome.SKIPPED)
             lease.forget_body()
         elif limit is None or len(matched) < limit:

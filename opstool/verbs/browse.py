@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from opstool.doors.toolkit import Toolkit
@@ -13,7 +12,7 @@ from opstool.words.document import expires_at_ms
 from opstool.words.errors import NotFoundError
 from opstool.words.filters import Selection
 from opstool.words.message import Message
-from opstool.words.reason import Reason
+from opstool.words.reason import Reasons
 from opstool.words.report import Counts
 
 DEFAULT_LIMIT = 50
@@ -26,7 +25,7 @@ class Listing:
 
     dlq: DeadLetterQueue
     messages: tuple[Message, ...]
-    reasons: Mapping[str, Reason]
+    reasons: Reasons
     counts: Counts
     missing_ids: tuple[str, ...] = ()
     partial: bool = False

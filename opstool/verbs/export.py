@@ -58,7 +58,7 @@ def export(
         try:
             if selection.needs_reason:
                 found = survey(kit, hold, dlq, selection, limit=limit)
-                with _closing(open_writer(found.reasons)) as writer:
+                with _closing(open_writer(found.reasons.found)) as writer:
                     _write(hold, writer, found.matched)
             else:
                 with _closing(open_writer({})) as writer:

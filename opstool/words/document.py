@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from opstool.words.errors import UsageError
 from opstool.words.message import Attribute, Message
-from opstool.words.reason import Reason
+from opstool.words.reason import Reason, ReasonState
 from opstool.words.times import iso, parse_iso
 
 __all__ = [
@@ -41,9 +41,15 @@ def expires_at_ms(message: Message, retention_s: int) -> int:
 
 
 def message_document(
-    message: Message, *, expires_at_ms: int | None = None, reason: Reason | None = None
+    message: Message,
+    *,
+    expires_at_ms: int | None = None,
+    reason: Reason | None = None,
+    reason_state: ReasonState | None = None,
 ) -> dict[str, Any]:
-    """Return the message as a document; what is not known is null."""
+    """Return the message as a document; what is not known is null, and so is the reason that was not asked for."""
+    if reason is not None:
+        reason_state = ReasonState.FOUND
     return {
         "version": VERSION,
         "type": "message",
@@ -61,6 +67,7 @@ def message_document(
         "body_sha256": message.body_sha256,
         "size_bytes": message.size_bytes,
         "reason": None if reason is None else reason_document(reason),
+        "reason_state": reason_state,
     }
 
 
@@ -75,6 +82,10 @@ def reason_document(reason: Reason) -> dict[str, Any]:
         "function": reason.function,
         "log_group": reason.log_group,
         "request_id": reason.request_id,
+        "log_stream": reason.log_stream,
+        "trace_id": reason.trace_id,
+        "permanent": reason.permanent,
+        "evidence": reason.evidence,
     }
 
 

@@ -26,8 +26,10 @@ MESSAGE = ENVELOPE | {
     "body_sha256",
     "size_bytes",
     "reason",
+    "reason_state",
 }
 REASON = {"type", "message", "fingerprint", "at", "attempts", "function", "log_group", "request_id"}
+REASON |= {"log_stream", "trace_id", "permanent", "evidence"}
 REPORT = ENVELOPE | {
     "run_id",
     "verb",

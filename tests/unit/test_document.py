@@ -39,8 +39,10 @@ MESSAGE_KEYS = [
     "body_sha256",
     "size_bytes",
     "reason",
+    "reason_state",
 ]
 REASON_KEYS = ["type", "message", "fingerprint", "at", "attempts", "function", "log_group", "request_id"]
+REASON_KEYS += ["log_stream", "trace_id", "permanent", "evidence"]
 
 MESSAGE = Message(
     message_id="11111111-2222-3333-4444-555555555555",

@@ -13,11 +13,11 @@ from moto import mock_aws
 
 from opstool.doors.logs import Logs
 from opstool.doors.session import Connection, Session
-from opstool.engine.reasons import Reasons, reasons_for
+from opstool.engine.reasons import reasons_for
 from opstool.words.errors import AccessError, NotFoundError, ServiceError
 from opstool.words.failureline import parse_failure_line
 from opstool.words.message import Message
-from opstool.words.reason import Reason
+from opstool.words.reason import Reason, Reasons
 
 GROUP = "/aws/lambda/orders-consumer"
 LINE = {
@@ -229,8 +229,8 @@ def test_a_log_that_cannot_be_read_is_a_note_and_no_error() -> None:
 
     reasons = reasons_for(MESSAGES, logs=Logs(ask), log_group=GROUP, now_ms=0)
     assert reasons.found == {}
-    assert (
-        reasons.note == f"the reasons could not be read from the log group `{GROUP}`: `FilterLogEvents` was denied: no"
+    assert reasons.notes == (
+        f"the reasons could not be read from the log group `{GROUP}`: `FilterLogEvents` was denied: no",
     )
 
 
@@ -240,14 +240,14 @@ def test_a_log_read_in_part_is_a_note() -> None:
     def ask(_service: str, _operation: str, request: dict[str, Any]) -> dict[str, Any]:
         return {"nextToken": request.get("nextToken", "") + "x"}
 
-    note = reasons_for(MESSAGES, logs=Logs(ask), log_group=GROUP, now_ms=0).note
+    note = reasons_for(MESSAGES, logs=Logs(ask), log_group=GROUP, now_ms=0).notes[0]
     assert note is not None
     assert "only the first part" in note
 
 
 def test_without_a_log_group_there_is_a_note() -> None:
     """Nobody wonders why the column is empty."""
-    assert reasons_for(MESSAGES, logs=None, log_group=None, now_ms=0).note is not None
+    assert reasons_for(MESSAGES, logs=None, log_group=None, now_ms=0).notes
 
 
 def test_without_messages_nothing_is_asked() -> None:

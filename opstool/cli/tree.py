@@ -1,4 +1,4 @@
-"""The command groups, empty: each file of commands fills one of them."""
+"""The tree of commands, empty: each file of commands fills one of its branches."""
 
 from __future__ import annotations
 
