@@ -81,7 +81,7 @@ def connect(
     clock = SystemClock()
 
     def logs() -> FailureLog:
-        from opstool.doors.logs import Logs  # noqa: PLC0415 - only when reasons are wanted
+        from opstool.doors.logs.failures import Logs  # noqa: PLC0415 - only when reasons are wanted
 
         return Logs(session.ask)
 

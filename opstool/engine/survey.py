@@ -11,7 +11,7 @@ from opstool.doors.toolkit import Toolkit
 from opstool.engine.dlq import DeadLetterQueue
 from opstool.engine.hold import Hold
 from opstool.engine.lease import Lease
-from opstool.engine.reasons import reasons_for
+from opstool.engine.reasons.lookup import reasons_for
 from opstool.engine.scan import EMPTY_RECEIVES_TO_END, Scan, most
 from opstool.words.awserrors import OVER_LIMIT
 from opstool.words.errors import InterruptedRunError, OpstoolError, RefusedError, ServiceError

@@ -11,9 +11,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from opstool.doors.logs import Logs
+from opstool.doors.logs.failures import Logs
 from opstool.doors.session import Connection, Session
-from opstool.engine.reasons import reasons_for
+from opstool.engine.reasons.lookup import reasons_for
 from opstool.words.errors import AccessError, NotFoundError, ServiceError
 from opstool.words.failureline import parse_failure_line
 from opstool.words.message import Message
