@@ -54,6 +54,7 @@ class Failure:
     request_id: str
     queue_arn: str
     permanent: bool
+    traceback: str
 
     def line(self) -> dict[str, Any]:
         """Return the keys of the log line."""
@@ -76,6 +77,7 @@ def describe(record: Mapping[str, Any], error: BaseException, *, request_id: str
         request_id=request_id,
         queue_arn=str(record.get("eventSourceARN") or ""),
         permanent=permanent,
+        traceback=_traceback(error),
     )
 
 
@@ -108,6 +110,18 @@ def _text(record: Mapping[str, Any], error: BaseException) -> str:
         return _cut(mask(text, _private_strings(record), error), ERROR_MAX_CHARACTERS)
     except Exception:  # noqa: BLE001 - an error that cannot say what it is must not cost the batch
         return "the text of the error could not be read"
+
+
+def _traceback(error: BaseException) -> str:
+    """Return the code that the error came through; empty when there is none or it cannot be told."""
+    if isinstance(error, PredecessorFailed):
+        return ""  # nothing was attempted
+    try:
+        from frames import traceback_of  # noqa: PLC0415 - a cold start has no use for it
+
+        return traceback_of(error)
+    except Exception:  # noqa: BLE001 - a line without frames is better than none
+        return ""
 
 
 def _cut(text: str, characters: int) -> str:

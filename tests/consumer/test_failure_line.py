@@ -24,6 +24,7 @@ SCHEMA_1 = {
     "request_id": str,
     "queue_arn": str,
     "permanent": bool,
+    "traceback": str,
 }
 LOGGERS_OWN = {"level", "timestamp", "message", "service", "location", "function_name"}
 
@@ -48,7 +49,8 @@ def test_the_line_says_what_happened(consumer: Consumer, record: RecordFactory) 
     line = consumer.failure()
     fingerprint = line.pop("fingerprint")
     assert re.fullmatch(r"[0-9a-f]{12}", fingerprint)
-    assert {key: line[key] for key in SCHEMA_1 if key != "fingerprint"} == {
+    assert line["traceback"].endswith("PermanentError")  # test_traceback.py reads the rest of it
+    assert {key: line[key] for key in SCHEMA_1 if key not in ("fingerprint", "traceback")} == {
         "event": "record_failed",
         "schema": 1,
         "message_id": item["messageId"],
