@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
 
 
 class Evidence(StrEnum):
@@ -78,22 +77,3 @@ class Reasons:
 
 NOT_ASKED = Reasons(asked=False)
 """The reasons of whoever does not want any."""
-
-
-class Failures(Protocol):
-    """What a log answered: the reasons it holds, and whether it was read to its end."""
-
-    @property
-    def reasons(self) -> Mapping[str, Reason]:
-        """Return the reason of each message id that has one."""
-
-    @property
-    def complete(self) -> bool:
-        """Tell whether nothing was left unread."""
-
-
-class FailureLog(Protocol):
-    """Where failures are looked up; opstool.doors.logs.Logs is one."""
-
-    def failures(self, log_group: str, *, since_ms: int, until_ms: int, message_ids: Collection[str]) -> Failures:
-        """Return the failures of these messages between two times."""

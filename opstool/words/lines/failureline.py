@@ -12,12 +12,13 @@ EVENT = "record_failed"
 # A log event holds at most 1 MiB; what is shown of a failure is short, and the consumer cuts it shorter still.
 _LONGEST_TYPE = 256
 _LONGEST_ERROR = 1_024
+_LONGEST_TRACEBACK = 8_000
 _FINGERPRINT = re.compile(r"[0-9a-f]{12}", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FailureLine:
-    """One failed attempt at one message."""
+    """One failed attempt at one message; what the line does not say is None, or empty."""
 
     message_id: str
     error_type: str
@@ -26,6 +27,10 @@ class FailureLine:
     receive_count: int
     request_id: str | None
     function: str | None
+    permanent: bool | None = None
+    trace_id: str | None = None
+    failed_in: str = ""
+    traceback: str | None = None
 
 
 def parse_failure_line(text: str) -> FailureLine | None:
@@ -46,6 +51,10 @@ def parse_failure_line(text: str) -> FailureLine | None:
         receive_count=_count(line.get("receive_count")),
         request_id=_text(line, "request_id") or None,
         function=_text(line, "function_name") or None,
+        permanent=permanent if isinstance(permanent := line.get("permanent"), bool) else None,
+        trace_id=_text(line, "xray_trace_id") or None,
+        failed_in=(_text(line, "failed_in") or "")[:_LONGEST_TYPE],
+        traceback=(_text(line, "traceback") or "")[:_LONGEST_TRACEBACK] or None,
     )
 
 
