@@ -13,6 +13,7 @@ from opstool.cli.changing import ChangeOptions, Rate, Uncertain, Uncertainty, Ye
 from opstool.cli.confirm import Yes as YesConsent
 from opstool.cli.errors import DONE, report_status
 from opstool.cli.invocation import Invocation
+from opstool.cli.logoptions import LogOptions
 from opstool.cli.options import command
 from opstool.cli.selection import DeadLetterQueueName, Limit, SelectionOptions, refuse_s3
 from opstool.cli.tree import dlq
@@ -34,6 +35,7 @@ def export_messages(
     call: Invocation,
     *,
     selection: SelectionOptions,
+    logs: LogOptions,
     queue: DeadLetterQueueName = None,
     to_file: Annotated[
         Path | None,
@@ -44,6 +46,7 @@ def export_messages(
 ) -> int:
     """Copy messages into a file or to stdout as JSON Lines, and leave them where they are."""
     refuse_s3(to_file)
+    call.log_reading = logs.reading()
     if to_file is not None:
         with call.working() as kit:
             report = export(kit, queue, selection.at(call.now_ms), to=to_file, overwrite=overwrite, limit=limit)

@@ -20,6 +20,7 @@ from opstool.cli.changing import (
 from opstool.cli.confirm import QueueName
 from opstool.cli.confirm import Yes as YesConsent
 from opstool.cli.invocation import Invocation
+from opstool.cli.logoptions import LogOptions
 from opstool.cli.options import command
 from opstool.cli.selection import DeadLetterQueueName, Limit, SelectionOptions, refuse_s3
 from opstool.cli.tree import dlq
@@ -41,6 +42,7 @@ def redrive_messages(  # noqa: PLR0913 - one parameter for each option of the co
     call: Invocation,
     *,
     selection: SelectionOptions,
+    logs: LogOptions,
     change: ChangeOptions,
     queue: DeadLetterQueueName = None,
     to: Annotated[
@@ -53,6 +55,7 @@ def redrive_messages(  # noqa: PLR0913 - one parameter for each option of the co
     not_a_dlq: NotADlq = False,
 ) -> int:
     """Send messages back to their own source queue, each copy confirmed before the original is deleted."""
+    call.log_reading = logs.reading()
     return carry_out(
         call,
         lambda: redrive.prepare(
@@ -82,6 +85,7 @@ def purge_messages(  # noqa: PLR0913 - one parameter for each option of the comm
     call: Invocation,
     *,
     selection: SelectionOptions,
+    logs: LogOptions,
     change: ChangeOptions,
     queue: DeadLetterQueueName = None,
     archive: Annotated[
@@ -108,6 +112,7 @@ def purge_messages(  # noqa: PLR0913 - one parameter for each option of the comm
     if archive and no_archive:
         raise UsageError("`--archive` and `--no-archive` exclude each other")
     refuse_s3(archive)
+    call.log_reading = logs.reading()
     consent = QueueName(notices=call.notices, given=confirm)
     if confirm is not None and not change.dry_run:
         consent.check_name(locate_to_change(call.kit, queue, not_a_dlq=not_a_dlq).queue.name)

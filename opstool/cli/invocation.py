@@ -24,6 +24,7 @@ from opstool.doors import toolkit
 from opstool.doors.session import Connection
 from opstool.doors.toolkit import DEFAULT_LEASE_S, DEFAULT_WORKERS, Toolkit
 from opstool.words.errors import InterruptedRunError, NotFoundError, UsageError
+from opstool.words.logreading import LogReading
 
 
 class Connect(Protocol):
@@ -75,6 +76,7 @@ class Invocation:
         self.notices = Notices(quiet=bool(self.options.quiet), no_color=no_color)
         self.output = Output(self.options.output or OutputFormat.TEXT, self.notices, no_color=no_color)
         self.progress = Progress(self.notices)
+        self.log_reading = LogReading()
 
     @cached_property
     def state_dir(self) -> Path:
@@ -94,6 +96,7 @@ class Invocation:
             workers=self.options.workers or DEFAULT_WORKERS,
         )
         kit.watch = self.progress.watch
+        kit.log_reading = self.log_reading
         self.frame.place = kit.where
         return kit
 

@@ -15,16 +15,19 @@ from opstool.doors.ask import Ask, refuse
 from opstool.doors.clock import Clock, SystemClock
 from opstool.doors.functions import Functions
 from opstool.doors.journal import Journal
+from opstool.doors.logs.logs import Logs
+from opstool.doors.lookups import FILE_NAME, Lookups
 from opstool.doors.samconfig import stack_name_from
 from opstool.doors.session import Connection, Session
 from opstool.doors.sqs import Sqs
 from opstool.doors.stack import Stack
-from opstool.words.errors import OpstoolError
-from opstool.words.reason import FailureLog
+from opstool.words.errors import OpstoolError, StorageError
+from opstool.words.logreading import LogReading
 from opstool.words.report import Tally
 
 DEFAULT_WORKERS = 8
 DEFAULT_LEASE_S = 30
+_JOURNAL = "journal.db"
 
 Watch = Callable[[str, Tally, int | None], AbstractContextManager[object]]
 """Show progress: what is done, the counts as they grow, and how many are expected (None: not known)."""
@@ -43,29 +46,47 @@ class Toolkit:
     state_dir: Path
     stack: Stack
     ask: Ask = refuse
-    logs: Callable[[], FailureLog | None] = lambda: None
     who: Callable[[], str] = lambda: "unknown"
     where: Callable[[], str] = lambda: "this account and region"
     lease_s: int = DEFAULT_LEASE_S
     workers: int = DEFAULT_WORKERS
+    log_reading: LogReading = field(default_factory=LogReading)
     stop: threading.Event = field(default_factory=threading.Event)
     watch: Watch = _no_progress
 
     @cached_property
     def journal(self) -> Journal:
         """Open the journal of the state directory when it is first needed; reading verbs do without."""
-        return Journal(self.state_dir / "journal.db", self.clock)
+        return Journal(self.state_dir / _JOURNAL, self.clock)
+
+    def journal_if_begun(self) -> Journal | None:
+        """Return the journal where there is one: who only reads does not begin it. Raises StorageError."""
+        try:
+            is_begun = (self.state_dir / _JOURNAL).exists()
+        except OSError as error:  # a folder that may not be looked into
+            raise StorageError(f"the journal in `{self.state_dir}` cannot be used: {error.strerror}") from error
+        return self.journal if is_begun else None
 
     @cached_property
     def functions(self) -> Functions:
         """Return the door to Lambda."""
         return Functions(self.ask)
 
+    @cached_property
+    def logs(self) -> Logs:
+        """Return the door to CloudWatch Logs."""
+        return Logs(self.ask, self.clock, self.stop)
+
+    @cached_property
+    def lookups(self) -> Lookups:
+        """Return what is remembered of earlier look-ups."""
+        return Lookups(self.state_dir / FILE_NAME, self.clock)
+
     def close(self) -> None:
-        """Let go of the journal, if it was opened."""
-        if "journal" in self.__dict__:
-            self.journal.close()
-            del self.__dict__["journal"]
+        """Let go of the files that were opened."""
+        for name in ("journal", "lookups"):
+            if name in self.__dict__:
+                self.__dict__.pop(name).close()
 
 
 def connect(
@@ -79,11 +100,6 @@ def connect(
     """Return a toolkit for an account: credentials, region and endpoint are found as any boto3 program finds them."""
     session = Session(connection)
     clock = SystemClock()
-
-    def logs() -> FailureLog:
-        from opstool.doors.logs.failures import Logs  # noqa: PLC0415 - only when reasons are wanted
-
-        return Logs(session.ask)
 
     def who() -> str:
         try:
@@ -103,7 +119,6 @@ def connect(
         state_dir=state_dir or default_state_dir(),
         stack=Stack(session.ask, stack_name or stack_name_from(Path("samconfig.toml"))),
         ask=session.ask,
-        logs=logs,
         who=who,
         where=where,
         lease_s=lease_s,

@@ -21,7 +21,7 @@ def find(kit: Toolkit, hold: Hold, dlq: DeadLetterQueue, selection: Selection, l
     """Return what is meant, held: everything that matches, or of a whole queue, which all is meant, the first batch."""
     if selection.is_everything:
         return Survey(matched=peek(hold)[:limit])
-    return survey(kit, hold, dlq, selection, limit=limit, reasons=False)
+    return survey(kit, hold, dlq, selection, limit=limit, reasons=False, to_change=True)
 
 
 def freeze(kit: Toolkit, dlq: DeadLetterQueue, found: Survey, draft: Plan) -> Plan:

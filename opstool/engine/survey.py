@@ -6,19 +6,19 @@ import threading
 from dataclasses import dataclass, field
 
 from opstool.doors.regex import matching
-from opstool.doors.stack import DLQ_OUTPUT, LOG_GROUP_OUTPUT
 from opstool.doors.toolkit import Toolkit
 from opstool.engine.dlq import DeadLetterQueue
 from opstool.engine.hold import Hold
 from opstool.engine.lease import Lease
-from opstool.engine.reasons.lookup import reasons_for
+from opstool.engine.reasons.lookup import look_up
 from opstool.engine.scan import EMPTY_RECEIVES_TO_END, Scan, most
 from opstool.words.awserrors import OVER_LIMIT
-from opstool.words.errors import InterruptedRunError, OpstoolError, RefusedError, ServiceError
+from opstool.words.errors import InterruptedRunError, RefusedError, ServiceError, UsageError
 from opstool.words.filters import Selection
+from opstool.words.logevent import Sought
 from opstool.words.matching import Matcher
 from opstool.words.message import Message
-from opstool.words.reason import NOT_ASKED, Reasons
+from opstool.words.reason import NOT_ASKED, Evidence, Reasons
 from opstool.words.report import Outcome
 
 
@@ -38,15 +38,23 @@ class Survey:
 
 
 def survey(
-    kit: Toolkit, hold: Hold, dlq: DeadLetterQueue, selection: Selection, *, limit: int | None, reasons: bool = True
+    kit: Toolkit,
+    hold: Hold,
+    dlq: DeadLetterQueue,
+    selection: Selection,
+    *,
+    limit: int | None,
+    reasons: bool = True,
+    to_change: bool = False,
 ) -> Survey:
     """Receive until everything is seen, `limit` messages match, or all named ids are found.
 
-    Raises RefusedError when the selection asks for reasons and they cannot be read, InterruptedRunError when the
-    work was stopped meanwhile.
+    `reasons`: look for them although the selection does not ask. `to_change`: what is found will be acted on, so
+    RefusedError is raised when the selection asks for reasons and one of them is not known; a look goes on without,
+    and is partial. Raises InterruptedRunError when the work was stopped meanwhile.
     """
     with matching(selection, retention_s=dlq.attributes.retention_s) as matcher:
-        return _survey(kit, hold, dlq, selection, matcher, limit=limit, reasons=reasons)
+        return _survey(kit, hold, dlq, selection, matcher, limit=limit, reasons=reasons, to_change=to_change)
 
 
 def _survey(
@@ -58,9 +66,11 @@ def _survey(
     *,
     limit: int | None,
     reasons: bool,
+    to_change: bool,
 ) -> Survey:
     """Do what `survey` promises, with the matcher of its selection."""
     by_reason = selection.needs_reason
+    looked_at_ms = kit.sqs.now_ms()
     matched: list[Lease] = []
     lock = threading.Lock()
 
@@ -83,10 +93,13 @@ def _survey(
         scan.run()
     if kit.stop.is_set():
         raise InterruptedRunError("interrupted while looking; everything was released, and nothing was changed")
-    found = _reasons(kit, dlq, matched) if reasons or by_reason else NOT_ASKED
+    found = _why(kit, dlq, matched, looked_at_ms=looked_at_ms) if reasons or by_reason else NOT_ASKED
     if by_reason:
+        if to_change or not found.asked:
+            refuse_unknown(found)
         matched = _by_reason(hold, matched, found, matcher, limit)
-    result = Survey(matched=matched, reasons=found, notes=list(found.notes))
+    result = Survey(matched=matched, reasons=found, notes=list(found.notes), partial=by_reason and bool(found.unread))
+    result.notes += _told_by_time(found, matched) if by_reason else []
     if matcher.note:
         result.notes.append(matcher.note)
     note_missing_ids(hold, selection, complete=limit is None or len(matched) < limit)
@@ -110,30 +123,33 @@ def peek(hold: Hold) -> list[Lease]:
     return []
 
 
-def log_group_of(kit: Toolkit, dlq: DeadLetterQueue) -> str | None:
-    """Return the log group of the stack whose DLQ this is; None when it is nobody's that we know."""
-    try:
-        outputs = kit.stack.outputs()
-    except OpstoolError:
-        return None
-    return outputs.get(LOG_GROUP_OUTPUT) if outputs.get(DLQ_OUTPUT) == dlq.queue.arn else None
+def _why(kit: Toolkit, dlq: DeadLetterQueue, matched: list[Lease], *, looked_at_ms: int) -> Reasons:
+    """Return why these messages died; our own look is no attempt of a consumer's."""
+    return look_up(kit, dlq, [Sought.of(lease.content, looked_at_ms=looked_at_ms) for lease in matched])
 
 
-def _reasons(kit: Toolkit, dlq: DeadLetterQueue, matched: list[Lease]) -> Reasons:
-    if not matched:
-        return Reasons()
-    messages = [lease.content for lease in matched]
-    return reasons_for(messages, logs=kit.logs(), log_group=log_group_of(kit, dlq), now_ms=kit.sqs.now_ms())
+def _told_by_time(found: Reasons, matched: list[Lease]) -> list[str]:
+    """Return the note about messages that were selected by a reason that is only probable."""
+    reasons = [found.get(lease.message_id) for lease in matched]
+    probable = sum(1 for each in reasons if each is not None and each.evidence is Evidence.TIME)
+    return [f"the reasons of {probable} messages are probable only: no log line names them"] if probable else []
+
+
+def refuse_unknown(found: Reasons) -> None:
+    """Raise RefusedError when a selection that asks for reasons would act on messages whose reason is not known."""
+    if not found.asked:
+        raise UsageError("the selection asks for reasons, and `--no-reasons` forbids to look for them")
+    if found.unread:
+        why = "; ".join(found.notes) or "the log could not be read"
+        raise RefusedError(
+            f"the selection asks for reasons, and those of {len(found.unread)} messages are not known: {why}",
+            code="reason_unknown",
+            hint="select by --id, --attr or --where instead",
+        )
 
 
 def _by_reason(hold: Hold, candidates: list[Lease], found: Reasons, matcher: Matcher, limit: int | None) -> list[Lease]:
     """Return the candidates whose reason matches; the rest is only held."""
-    if found.unread:
-        raise RefusedError(
-            f"the selection asks for reasons: {found.notes[0]}",
-            code="reason_unknown",
-            hint="select by --id, --attr or --where instead",
-        )
     matched: list[Lease] = []
     for lease in candidates:
         if not matcher(lease.content, found.get(lease.message_id)):

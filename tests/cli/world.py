@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from opstool.cli.main import main
+from opstool.doors.lookups import FILE_NAME, Lookups
 from opstool.doors.session import Connection
 from opstool.doors.sqs import Sqs
 from opstool.doors.stack import Stack
 from opstool.doors.toolkit import DEFAULT_LEASE_S, DEFAULT_WORKERS, Toolkit
-from opstool.fake import Behaviour, FakeClock, FakeSqs, Faults
+from opstool.fake import Behaviour, FakeClock, FakeSqs, Faults, LogsBehaviour
 from opstool.words.awserrors import error_for
-from opstool.words.reason import Reason
+from opstool.words.reason import Evidence, Reason
+from tests.account import Account
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 LOG_GROUP = "/aws/lambda/orders-consumer"
@@ -63,12 +65,26 @@ class Ended:
         return [json.loads(line) for line in self.out.splitlines()]
 
 
-@dataclass(frozen=True)
-class KnownFailures:
-    """A log's answer."""
+class Reasons(dict[str, Reason]):
+    """The reasons that a test gives to messages: lines in the consumer's log, or an earlier look-up's answer."""
 
-    reasons: Mapping[str, Reason]
-    complete: bool = True
+    def __init__(self, account: Account, lookups: Lookups) -> None:
+        super().__init__()
+        self._account = account
+        self._lookups = lookups
+
+    def __setitem__(self, message_id: str, reason: Reason) -> None:
+        """Write the lines; what no line of ours can say stands in the cache."""
+        super().__setitem__(message_id, reason)
+        if reason.evidence is Evidence.LINE:
+            self._account.fail(LOG_GROUP, message_id, reason, at_ms=reason.at_ms)
+        else:
+            self._lookups.put({message_id: reason}, log_groups=(LOG_GROUP,))
+
+    def update(self, *others: Any, **more: Reason) -> None:
+        """Write those of several messages."""
+        for message_id, reason in dict(*others, **more).items():
+            self[message_id] = reason
 
 
 @dataclass
@@ -78,7 +94,6 @@ class World:
     state_dir: Path
     patch: Any
     clock: FakeClock = field(default_factory=FakeClock)
-    reasons: dict[str, Reason] = field(default_factory=dict)
     connections: list[Connection] = field(default_factory=list)
     kits: list[Toolkit] = field(default_factory=list)
     on_connect: Callable[[Toolkit], None] = lambda _: None
@@ -89,6 +104,12 @@ class World:
         self.sqs = FakeSqs(self.clock, account=ACCOUNT, region=REGION, behaviour=self.behaviour)
         self.dlq = self.make_queue("orders-dlq", MessageRetentionPeriod="1209600")
         self.source = self.make_queue("orders", VisibilityTimeout="0", RedrivePolicy=self.policy("orders-dlq", 1))
+        self.account = Account(self.clock)
+        self.account.others["cloudformation"] = self._cloudformation
+        self.account.functions.add_mapping(f"arn:aws:sqs:{REGION}:{ACCOUNT}:orders", "orders-consumer")
+        self.account.logs.behaviour = LogsBehaviour(scheduled_polls=0, running_polls=0)  # no time passes
+        self.account.log(LOG_GROUP, "INIT_START Runtime Version: python:3.13")
+        self.reasons = Reasons(self.account, Lookups(self.state_dir / FILE_NAME, self.clock))
 
     def make_queue(self, name: str, **attributes: str) -> str:
         """Make a queue and return its URL."""
@@ -158,7 +179,7 @@ class World:
             clock=self.clock,
             state_dir=state_dir or self.state_dir,
             stack=Stack(self._cloudformation, stack_name or "orders-stack"),
-            logs=lambda: self,
+            ask=self.account,
             who=lambda: "arn:aws:iam::123456789012:user/somebody",
             where=lambda: f"{REGION} (account {ACCOUNT})",
             lease_s=lease_s,
@@ -167,10 +188,6 @@ class World:
         self.kits.append(kit)
         self.on_connect(kit)
         return kit
-
-    def failures(self, log_group: str, *, since_ms: int, until_ms: int, message_ids: Collection[str]) -> KnownFailures:
-        """Return the reasons that a test has put into the log."""
-        return KnownFailures({each: self.reasons[each] for each in message_ids if each in self.reasons})
 
     def _cloudformation(self, service: str, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:"

@@ -1,39 +1,49 @@
-"""Why messages died: the reasons that the consumer's log holds for them, or a note why the log could not be read."""
+"""Why messages died: what the logs of their consumers tell, asked in as few questions as will do.
+
+What was looked up before is remembered (`doors/lookups.py`); `trail.py` finds where to look, `inquiry.py` reads,
+`join.py` brings lines and messages together. What keeps a log from being read is a note, never an error: whether a
+verb can go on without is the verb's to decide.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
-from opstool.words.errors import OpstoolError
-from opstool.words.message import Message
-from opstool.words.reason import FailureLog, Reasons
+from opstool.doors.toolkit import Toolkit
+from opstool.engine.dlq import DeadLetterQueue
+from opstool.engine.reasons.inquiry import Inquiry
+from opstool.engine.reasons.trail import Trail, follow
+from opstool.words.logevent import Sought
+from opstool.words.reason import NOT_ASKED, Reasons
+from opstool.words.report import Tally
 
-# The clocks of SQS and of CloudWatch Logs need not agree to the second.
-_CLOCK_SKEW_MS = 60_000
 
-
-def reasons_for(messages: Iterable[Message], *, logs: FailureLog | None, log_group: str | None, now_ms: int) -> Reasons:
-    """Return why these messages died; what keeps the log from being read is a note, never an error.
-
-    The log is read from the earliest send among the messages until now.
-    """
-    sent = {message.message_id: message.sent_at_ms for message in messages}
-    if not sent:
+def look_up(kit: Toolkit, dlq: DeadLetterQueue, sought: Sequence[Sought]) -> Reasons:
+    """Return why these messages died, as far as the logs tell; nothing is asked when no reasons are wanted."""
+    if not kit.log_reading.wanted:
+        return NOT_ASKED
+    if not sought:
         return Reasons()
-    if logs is None or log_group is None:
-        return Reasons(
-            unread=frozenset(sent), notes=("no log group is known for this queue, so no reasons can be shown",)
-        )
-    since_ms = max(0, min(sent.values()) - _CLOCK_SKEW_MS)
-    try:
-        failures = logs.failures(
-            log_group, since_ms=since_ms, until_ms=now_ms + _CLOCK_SKEW_MS, message_ids=frozenset(sent)
-        )
-    except OpstoolError as error:
-        note = f"the reasons could not be read from the log group `{log_group}`: {error.message}"
-        return Reasons(unread=frozenset(sent), notes=(note,))
-    if failures.complete:
-        return Reasons(found=failures.reasons)
-    unread = frozenset(sent) - failures.reasons.keys()
-    note = f"only the first part of `{log_group}` was read; reasons may be missing"
-    return Reasons(found=failures.reasons, unread=unread, notes=(note,))
+    trail = follow(kit, dlq, {each.source_arn for each in sought if each.source_arn})
+    remembered = kit.lookups.get([each.message_id for each in sought], log_groups=trail.log_groups)
+    left = [each for each in sought if each.message_id not in remembered]
+    inquiry = inquire(kit, dlq, trail, left)
+    reasons = inquiry.reasons({each: reason for each, reason in remembered.items() if reason is not None})
+    _remember(kit, trail, left, reasons)
+    return reasons
+
+
+def inquire(kit: Toolkit, dlq: DeadLetterQueue, trail: Trail, sought: Sequence[Sought]) -> Inquiry:
+    """Return what the logs were asked about these messages, and have answered."""
+    inquiry = Inquiry(kit, dlq, trail, sought)
+    with kit.watch("reading the logs", Tally(), None):
+        inquiry.ask()
+    return inquiry
+
+
+def _remember(kit: Toolkit, trail: Trail, sought: Sequence[Sought], reasons: Reasons) -> None:
+    """Write what was learnt into the state directory; what could not be read is not learnt."""
+    ids = [each.message_id for each in sought]
+    found = {each: reasons.found[each] for each in ids if each in reasons.found}
+    vain = [each for each in ids if each not in found and each not in reasons.unread]
+    kit.lookups.put(found, vain, log_groups=trail.log_groups)

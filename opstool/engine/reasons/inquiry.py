@@ -1,0 +1,188 @@
+"""One reading of the logs for some messages: first the lines that name them, then what stands around those.
+
+    by id       every line that names a message. For very many messages our own consumer's failure lines come first,
+                which say themselves whom they name, so that only the rest has to be asked for id by id
+    by request  the other lines of invocations that named a message and did not say what became of it
+    by time     Lambda's own lines, errors and their frames, from those moments at which a message was named, or was
+                handed out, and nothing is known of it yet
+
+Everything is bounded: the bytes that Logs Insights scans, the stretches of the last look, the rows of each answer. What
+was not read to its end is unknown, never "not found".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
+
+from opstool.doors.logs.logs import INDEXING_DELAY_MS
+from opstool.doors.logs.scan import Scan
+from opstool.doors.toolkit import Toolkit
+from opstool.engine.dlq import DeadLetterQueue
+from opstool.engine.reasons.join import Join
+from opstool.engine.reasons.spans import spans
+from opstool.engine.reasons.trail import NAME_IT, Trail
+from opstool.words.errors import AccessError, OpstoolError
+from opstool.words.lines.failureline import EVENT
+from opstool.words.logevent import Sought
+from opstool.words.loggroup import LogGroup
+from opstool.words.reason import Reason, Reasons
+
+CLOCK_SKEW_MS = 60_000
+"""The clocks of SQS and of CloudWatch Logs need not agree to the second."""
+_MANY = 1_000
+"""Messages beyond which the consumer's failure lines are asked for as such: a query holds 985 beginnings of ids."""
+_MOST_REQUESTS = 1_000
+"""Invocations whose other lines are asked for by request id; the others are left to the look by time."""
+_DAY_MS = 86_400_000
+_LONGEST_INVOCATION_MS = 900_000
+"""https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+_BEFORE_MS, _AFTER_MS = 2_000, 5_000
+# What the lines around a failure hold: Lambda's own lines, and errors with their frames in the languages Lambda runs.
+# FilterLogEvents knows whole words only; since not all of these can be put into a pattern, it reads the spans whole.
+_WORTH_SAYING_BYTES = 100_000_000
+"""Half a tenth of a cent."""
+_AROUND_A_FAILURE = (
+    "RequestId",
+    "requestId",
+    "Task timed out",
+    "initReport",
+    "rror",
+    "xception",
+    "raceback",
+    "panic",
+    '  File "',
+    "    at ",
+    "\tat ",
+)
+
+
+class Inquiry:
+    """The messages that are sought, the logs where they may stand, and in `join` what was found."""
+
+    def __init__(self, kit: Toolkit, dlq: DeadLetterQueue, trail: Trail, sought: Sequence[Sought]) -> None:
+        self._kit = kit
+        self._dlq = dlq
+        self._trail = trail
+        self._sought = sought
+        self._notes = list(trail.notes)
+        self._now_ms = kit.sqs.now_ms()
+        self._scan = Scan(limit_bytes=kit.log_reading.scan_limit_bytes)
+        self._asked_closer: set[str] = set()
+        self._groups = tuple(self._existing())
+        self.join = Join(
+            sought,
+            function_of=trail.function_of,
+            visibility_timeout_of=_visibility_timeouts(kit, dlq, sought),
+            sources_of=trail.sources_of,
+        )
+
+    def ask(self) -> None:
+        """Read the logs; what cannot be read is noted, and leaves its messages unknown."""
+        if not self._groups or not self._sought:
+            return
+        since_ms, until_ms = self._span()
+        if len(self._sought) > _MANY:
+            self._read([EVENT], since_ms, until_ms)
+        self._read(sorted(self.join.unexplained()), since_ms, until_ms)
+        requests = sorted({each for ids in self.join.request_ids().values() for each in ids})
+        self._asked_closer.update(requests)
+        self._read(requests[:_MOST_REQUESTS], since_ms, until_ms)
+        if left := self.join.unexplained():
+            self._read_around(left)
+
+    def reasons(self, remembered: dict[str, Reason]) -> Reasons:
+        """Return what is known of every message that was sought, and of others what was remembered."""
+        found = {**remembered, **self.join.reasons()}
+        unread = frozenset(
+            each.message_id for each in self._sought if each.message_id not in found and not self._was_read(each)
+        )
+        return Reasons(found=found, unread=unread, notes=tuple(dict.fromkeys([*self._notes, *self._scan_notes()])))
+
+    def _read(self, needles: Collection[str], since_ms: int, until_ms: int) -> None:
+        """Give the join every event that holds one of these; the last moments also from where they are known first."""
+        if not needles:
+            return
+        logs, scan = self._kit.logs, self._scan
+        for event in logs.find(self._groups, needles, since_ms=since_ms, until_ms=until_ms, scan=scan):
+            self.join.add(event)
+        recent_ms = max(since_ms, self._now_ms - INDEXING_DELAY_MS)
+        if scan.queries and recent_ms <= until_ms:
+            for event in logs.recent(self._groups, needles, since_ms=recent_ms, until_ms=until_ms, scan=scan):
+                self.join.add(event)
+
+    def _read_around(self, left: Collection[str]) -> None:
+        """Read what stands around the moments at which these were named, or handed out by SQS."""
+        handed_out = [each.first_received_at_ms for each in self._sought if each.message_id in left]
+        moments = [*self.join.moments(), *(moment for moment in handed_out if moment is not None)]
+        longest_ms = max((each.timeout_s * 1000 for each in self._trail.functions.values()), default=0)
+        after_ms = (longest_ms or _LONGEST_INVOCATION_MS) + _AFTER_MS
+        self._asked_closer.update(_AROUND_A_FAILURE)
+        for span in spans(moments, before_ms=_BEFORE_MS, after_ms=after_ms):
+            self._read(_AROUND_A_FAILURE, span.since_ms, min(span.until_ms, self._now_ms + CLOCK_SKEW_MS))
+
+    def _span(self) -> tuple[int, int]:
+        """Return the time in which these messages can have failed.
+
+        A FIFO queue's dead letters may bear the time of their move, so what came before it has to be reached too.
+        """
+        earliest = min(min(each.sent_at_ms, each.first_received_at_ms or each.sent_at_ms) for each in self._sought)
+        tries_ms = max((each.max_receive_count for each in self._dlq.sources), default=1) * _LONGEST_INVOCATION_MS
+        back_ms = CLOCK_SKEW_MS + (tries_ms if self._dlq.queue.is_fifo else 0)
+        return max(0, earliest - back_ms), self._now_ms + CLOCK_SKEW_MS
+
+    def _existing(self) -> Iterator[LogGroup]:
+        """Yield the log groups that are there; one that may not be described may still be read."""
+        for name in self._trail.log_groups:
+            try:
+                yield self._kit.logs.describe(name)
+            except AccessError:
+                yield LogGroup(name=name)
+            except OpstoolError as error:
+                self._notes.append(f"the log group `{name}` cannot be read: {error.message}; {NAME_IT}")
+
+    def _was_read(self, each: Sought) -> bool:
+        """Tell whether every line that could tell of this message was looked at."""
+        unread = self._scan.unread
+        if each.message_id in unread or not unread.isdisjoint(self._asked_closer):
+            return False
+        if each.source_arn in self._trail.blind or (each.source_arn is None and self._trail.blind):
+            return False
+        names = self._trail.log_groups
+        if each.source_arn is not None and not self._trail.named:
+            names = self._trail.groups_of.get(each.source_arn, names)
+        readable = {group.name: group for group in self._groups}
+        return bool(names) and all(name in readable and self._is_kept(readable[name], each) for name in names)
+
+    def _is_kept(self, group: LogGroup, each: Sought) -> bool:
+        """Tell whether the log still holds the time since the message was sent."""
+        if group.retention_days is None:
+            return True
+        return each.sent_at_ms >= self._now_ms - group.retention_days * _DAY_MS
+
+    def _scan_notes(self) -> Iterator[str]:
+        yield from self._scan.notes
+        if self._scan.scanned_bytes >= _WORTH_SAYING_BYTES:
+            yield (
+                f"Logs Insights scanned approximately {_amount(self._scan.scanned_bytes)} in {self._scan.queries} "
+                f"queries, ${self._scan.cost_usd:.4f}"
+            )
+
+
+def _amount(size: int) -> str:
+    """Return bytes as the prices count them."""
+    for unit, power in (("GB", 10**9), ("MB", 10**6), ("KB", 10**3)):
+        if size >= power:
+            return f"{size / power:.1f} {unit}"
+    return f"{size} B"
+
+
+def _visibility_timeouts(kit: Toolkit, dlq: DeadLetterQueue, sought: Sequence[Sought]) -> dict[str, int]:
+    """Return the visibility timeout of each source queue, which spaces the attempts; of those that may be asked."""
+    found: dict[str, int] = {}
+    died_in = {each.source_arn for each in sought}
+    for source in dlq.sources:
+        if source.queue.arn in died_in or None in died_in:
+            with suppress(OpstoolError):
+                found[source.queue.arn] = kit.sqs.attributes(source.queue).visibility_timeout_s
+    return found
