@@ -7,44 +7,49 @@ import shlex
 from collections.abc import Callable, Iterator
 
 from opstool.cli import words
+from opstool.cli.evidence import attempt_lines, log_lines, reason_lines
 from opstool.cli.indent import indented
 from opstool.cli.lists import source_name, urgency
 from opstool.cli.screen import safe
-from opstool.verbs.browse import Listing
+from opstool.verbs.show import Shown
 from opstool.words.document import iso
-from opstool.words.message import Attribute, Message
-from opstool.words.reason import Reason
+from opstool.words.lineage import Lineage, Passage
+from opstool.words.message import Attribute
+from opstool.words.xray import console_url
 
 Paint = Callable[[str, str], str]
 
 
-def message_lines(listing: Listing, now_ms: int, paint: Paint) -> Iterator[str]:
-    """Yield everything that is known of the one message of a listing."""
-    [message] = listing.messages
-    for name, value in _facts(listing, message, now_ms, paint):
+def message_lines(
+    shown: Shown, now_ms: int, paint: Paint, *, width: int | None = None, linked: bool = True
+) -> Iterator[str]:
+    """Yield everything that is known of a message: why it died before what was in it, for a body may be long.
+
+    Lines of logs are cut to `width` columns; `linked` is false where there is no console that shows a trace.
+    """
+    for name, value in _facts(shown, now_ms, paint, linked=linked):
         yield f"{name:14} {value}"
-    reason = listing.reasons.get(message.message_id)
-    yield ""
-    yield from _reason_lines(reason)
-    if message.attributes:
-        yield ""
-        yield "attributes"
-        for name, attribute in sorted(message.attributes.items()):
-            yield f"  {safe(name)} ({safe(attribute.type)}) = {_value(attribute)}"
-    yield ""
-    yield f"body ({words.size(len(message.body_bytes))}, sha256 {message.body_sha256})"
-    for line in indented(message.body):
-        yield f"  {safe(line)}"
+    for block in (
+        reason_lines(shown),
+        attempt_lines(shown.story.attempts, width=width),
+        log_lines(shown, width=width),
+        _lineage_lines(shown.lineage),
+        _attribute_lines(shown),
+        _body_lines(shown),
+    ):
+        lines = list(block)
+        yield from (["", *lines] if lines else [])
 
 
-def _facts(listing: Listing, message: Message, now_ms: int, paint: Paint) -> Iterator[tuple[str, str]]:
+def _facts(shown: Shown, now_ms: int, paint: Paint, *, linked: bool) -> Iterator[tuple[str, str]]:
+    message, listing = shown.message, shown.listing
     expires_ms = listing.expires_at_ms(message)
     left_s = (expires_ms - now_ms) / 1000
     left = words.until(left_s)
     style = urgency(left_s)
     yield "message", safe(message.message_id)
     yield "queue", safe(listing.dlq.queue.name)
-    yield "source", source_name(message)
+    yield "source", source_name(message, listing.origins)
     yield "sent", f"{iso(message.sent_at_ms)} ({words.duration((now_ms - message.sent_at_ms) / 1000)} ago)"
     yield "expires", f"{iso(expires_ms)} ({paint(left, style) if style else left})"
     yield "receive count", f"{message.receive_count:,} (looking adds to it)"
@@ -54,22 +59,36 @@ def _facts(listing: Listing, message: Message, now_ms: int, paint: Paint) -> Ite
         yield "deduplication", safe(message.deduplication_id)
     if message.trace_header:
         yield "trace", safe(message.trace_header)
+    for trace_id in shown.trace_ids:
+        yield "x-ray", (console_url(trace_id, arn=listing.dlq.queue.arn) if linked else None) or trace_id
 
 
-def _reason_lines(reason: Reason | None) -> Iterator[str]:
-    if reason is None:
-        yield "reason: not known; no failure of this message was found in a log"
-        return
-    yield f"reason: {safe(reason.type)}: {safe(reason.message)}"
-    yield f"  last of {words.count(reason.attempts, 'logged attempt')}, at {iso(reason.at_ms)}"
-    yield f"  fingerprint {safe(reason.fingerprint)}"
-    for name, value in (
-        ("function", reason.function),
-        ("log group", reason.log_group),
-        ("request", reason.request_id),
-    ):
-        if value:
-            yield f"  {name} {safe(value)}"
+def _lineage_lines(lineage: Lineage) -> Iterator[str]:
+    if lineage.passages:
+        returned = f": came back {words.count(lineage.returned, 'time')}" if lineage.returned else ""
+        yield f"lineage{returned}, as far as this journal knows"
+    for each in lineage.passages:
+        yield f"  {iso(each.at_ms)}  {safe(each.verb or 'sent')} in run {safe(each.run_id)}"
+        yield f"    {_before(each)}"
+
+
+def _before(passage: Passage) -> str:
+    name = f"message {safe(passage.message_id)}" if passage.message_id else "a line without a message id"
+    return f"from {name}" + (f" of archive {safe(passage.archive)}" if passage.archive else "")
+
+
+def _attribute_lines(shown: Shown) -> Iterator[str]:
+    if shown.message.attributes:
+        yield "attributes"
+    for name, attribute in sorted(shown.message.attributes.items()):
+        yield f"  {safe(name)} ({safe(attribute.type)}) = {_value(attribute)}"
+
+
+def _body_lines(shown: Shown) -> Iterator[str]:
+    message = shown.message
+    yield f"body ({words.size(len(message.body_bytes))}, sha256 {message.body_sha256})"
+    for line in indented(message.body):
+        yield f"  {safe(line)}"
 
 
 def _value(attribute: Attribute) -> str:
@@ -78,12 +97,15 @@ def _value(attribute: Attribute) -> str:
     return safe(attribute.value)
 
 
-def next_commands(program: str, listing: Listing) -> Iterator[str]:
-    """Yield the commands that act on this message."""
-    [message] = listing.messages
-    which = f"{shlex.quote(listing.dlq.queue.name)} --id {shlex.quote(message.message_id)}"
-    insist = "" if listing.dlq.is_dlq else " --not-a-dlq"
-    yield "next:"
-    yield f"  {program} dlq redrive {which}{insist}"
-    yield f"  {program} dlq export {which} --to-file {shlex.quote(message.message_id)}.jsonl"
-    yield f"  {program} dlq purge {which}{insist}"
+def next_commands(program: str, shown: Shown) -> Iterator[str]:
+    """Yield the commands that act on this message, and on those that died of the same."""
+    dlq, message_id = shown.listing.dlq, shown.message.message_id
+    queue, reason = shlex.quote(dlq.queue.name), shown.reason
+    which = f"{queue} --id {shlex.quote(message_id)}"
+    insist = "" if dlq.is_dlq else " --not-a-dlq"
+    yield f"{program} dlq redrive {which}{insist}"
+    if reason:
+        yield f"{program} dlq redrive {queue} --reason {shlex.quote(reason.fingerprint)}{insist}"
+    yield f"{program} dlq export {which} --to-file {shlex.quote(message_id)}.jsonl"
+    yield f"{program} dlq purge {which}{insist}"
+    yield f"{program} dlq groups {queue}"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from opstool.cli import words
 from opstool.cli.notices import RED, YELLOW
 from opstool.cli.screen import cut, safe, start_of
 from opstool.cli.table import Cell, Column, table
 from opstool.verbs.browse import Listing
+from opstool.words.document import message_document
 from opstool.words.message import Message
-from opstool.words.reason import Reason
+from opstool.words.reason import Evidence, Reason, ReasonState
 
 Paint = Callable[[str, str], str]
 
@@ -20,6 +22,7 @@ _LONGEST_CELL = 80
 _ONE_LINE_COLUMNS = 130
 """Ids, times, a source, and enough of reason and body to tell messages apart."""
 NOTHING = "-"
+NO_LOG_LINE = "no log line"
 
 _MESSAGE_COLUMNS = (
     Column(title="ID", whole=True),
@@ -44,13 +47,14 @@ def message_table(listing: Listing, now_ms: int, *, width: int | None, paint: Pa
 
 def _message_row(listing: Listing, message: Message, now_ms: int) -> list[Cell]:
     left_s = (listing.expires_at_ms(message) - now_ms) / 1000
+    reasons = listing.reasons
     return [
         Cell(text=safe(message.message_id)),
         Cell(text=words.duration((now_ms - message.sent_at_ms) / 1000)),
         Cell(text=words.until(left_s), style=urgency(left_s)),
         Cell(text=f"{message.receive_count:,}"),
-        Cell(text=source_name(message)),
-        Cell(text=reason_text(listing.reasons.get(message.message_id))),
+        Cell(text=source_name(message, listing.origins)),
+        Cell(text=reason_text(reasons.get(message.message_id), reasons.state_of(message.message_id))),
         Cell(text=start_of(message.body, _LONGEST_CELL)),
     ]
 
@@ -60,11 +64,32 @@ def urgency(left_s: float) -> str | None:
     return RED if left_s < _URGENT_S else YELLOW if left_s < _SOON_S else None
 
 
-def source_name(message: Message) -> str:
-    """Return the name of the queue that the message died in, as far as SQS tells."""
-    return safe(message.source_arn.rsplit(":", 1)[-1]) if message.source_arn else NOTHING
+def source_name(message: Message, origins: Mapping[str, str]) -> str:
+    """Return the name of the queue that a message died in: as SQS tells, else as the journal does, else nothing."""
+    if message.source_arn:
+        return safe(_name_of(message.source_arn))
+    origin = origins.get(message.message_id)
+    return f"{safe(_name_of(origin))} (journal)" if origin else NOTHING
 
 
-def reason_text(reason: Reason | None) -> str:
-    """Return why a message died, on one line."""
-    return start_of(f"{reason.type}: {reason.message}", _LONGEST_CELL) if reason else NOTHING
+def _name_of(arn: str) -> str:
+    return arn.rsplit(":", 1)[-1]
+
+
+def reason_text(reason: Reason | None, state: ReasonState | None) -> str:
+    """Return why a message died, on one line; what is not known is nothing, and a note says why."""
+    if reason is None:
+        return NO_LOG_LINE if state is ReasonState.NOT_FOUND else NOTHING
+    probably = "probably " if reason.evidence is Evidence.TIME else ""
+    return probably + start_of(f"{reason.type}: {reason.message}", _LONGEST_CELL)
+
+
+def listed_documents(listing: Listing) -> Iterator[dict[str, Any]]:
+    """Yield the document of each message of a listing."""
+    for each in listing.messages:
+        yield message_document(
+            each,
+            expires_at_ms=listing.expires_at_ms(each),
+            reason=listing.reasons.get(each.message_id),
+            reason_state=listing.reasons.state_of(each.message_id),
+        )

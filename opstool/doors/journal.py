@@ -242,6 +242,15 @@ class Journal:
         rows = self._database.rows("SELECT * FROM moves WHERE new_id = ? LIMIT 1", new_id)
         return _move(rows[0]) if rows else None
 
+    def sources_of(self, new_ids: Iterable[str]) -> dict[str, str]:
+        """Return, by the id that a message has now, the ARN of the queue that it died in before it was sent again."""
+        rows = self._database.rows(
+            "SELECT new_id, source_arn FROM moves"
+            " WHERE source_arn IS NOT NULL AND new_id IN (SELECT value FROM json_each(?))",
+            json.dumps(list(new_ids)),
+        )
+        return {row["new_id"]: row["source_arn"] for row in rows}
+
 
 def _run_record(row: sqlite3.Row) -> RunRecord:
     fields = dict(row)

@@ -1,15 +1,16 @@
-"""Look at a dead-letter queue: its messages, or one of them; everything is released again."""
+"""Look at the messages of a dead-letter queue; everything is released again."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from opstool.doors.toolkit import Toolkit
 from opstool.engine.dlq import DeadLetterQueue, locate
 from opstool.engine.hold import Hold
+from opstool.engine.lineage import origins_of
 from opstool.engine.survey import survey
 from opstool.words.document import expires_at_ms
-from opstool.words.errors import NotFoundError
 from opstool.words.filters import Selection
 from opstool.words.message import Message
 from opstool.words.reason import Reasons
@@ -21,7 +22,10 @@ DEFAULT_LIMIT = 50
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """What a look found. `seen` counts distinct messages received, `partial` says that not all could be seen."""
+    """What a look found. `seen` counts distinct messages received, `partial` says that not all could be seen.
+
+    `origins` are the source ARNs, by message id, that SQS does not tell and the journal knows.
+    """
 
     dlq: DeadLetterQueue
     messages: tuple[Message, ...]
@@ -30,6 +34,7 @@ class Listing:
     missing_ids: tuple[str, ...] = ()
     partial: bool = False
     notes: tuple[str, ...] = field(default=())
+    origins: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def seen(self) -> int:
@@ -39,6 +44,11 @@ class Listing:
     def expires_at_ms(self, message: Message) -> int:
         """Return when a message expires, in epoch milliseconds."""
         return expires_at_ms(message, self.dlq.attributes.retention_s)
+
+    @property
+    def soonest_expiry_ms(self) -> int | None:
+        """Return when the first of these messages expires, None when there are none."""
+        return min(map(self.expires_at_ms, self.messages), default=None)
 
 
 def list_messages(
@@ -56,6 +66,7 @@ def list_messages(
         found = survey(kit, hold, dlq, selection, limit=limit, reasons=reasons)
         counts = hold.tally.counts()
         missing = tuple(each for failure in hold.tally.failures() for each in failure.message_ids)
+    origins, shut = origins_of(kit, found.messages)
     notes = [f"looking added 1 to the receive count of {counts.received} messages"] if counts.received else []
     return Listing(
         dlq=dlq,
@@ -64,17 +75,6 @@ def list_messages(
         counts=counts,
         missing_ids=missing,
         partial=found.partial,
-        notes=(*notes, *found.notes, *hold.leases.notes),
+        notes=(*notes, *found.notes, *([shut] if shut else []), *hold.leases.notes),
+        origins=origins,
     )
-
-
-def show(kit: Toolkit, message_id: str, name: str | None = None) -> Listing:
-    """Return one message with its reason; raise NotFoundError when it was not seen."""
-    listing = list_messages(kit, name, Selection(ids=frozenset([message_id])), limit=1)
-    if not listing.messages:
-        raise NotFoundError(
-            f'no message `{message_id}` was seen in "{listing.dlq.queue.name}"',
-            code="message_not_found",
-            hint=f"opstool dlq list {listing.dlq.queue.name} shows what is visible; it may be in flight elsewhere",
-        )
-    return listing

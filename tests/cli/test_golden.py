@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.cli.world import Ended, World, a_reason
+from opstool.words.reason import Evidence, Reasons
+from opstool.words.story import Story
+from tests.cli.stories import DIED_MS, a_line, a_story
+from tests.cli.world import LOG_GROUP, Ended, World, a_reason
 
+TWO_DAYS_MS = 2 * 86_400_000
 GOLDEN = Path(__file__).parent / "golden"
 _RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 
@@ -37,7 +42,10 @@ def incident(world: World) -> list[str]:
     world.clock.advance(1.2 * 86_400)
     ids += world.kill('{"order": 3}')
     world.reasons[ids[0]] = a_reason()
-    world.reasons[ids[1]] = a_reason("JSONDecodeError", "Expecting value: line 1 column 1 (char 0)")
+    later = replace(
+        a_reason("JSONDecodeError", "Expecting value: line 1 column 1 (char 0)"), at_ms=DIED_MS + TWO_DAYS_MS
+    )
+    world.reasons[ids[1]] = later
     return ids
 
 
@@ -73,10 +81,59 @@ def test_list_in_colour(world: World, incident: list[str]) -> None:
     assert "\x1b" not in world.run("dlq", "list", "--no-color", terminal=True).out
 
 
-def test_show(world: World, incident: list[str]) -> None:
-    """One message in full, JSON laid out with its numbers as they were sent."""
-    check("show-json", world, world.run("--workers", "1", "dlq", "show", incident[0]))
-    check("show-text", world, world.run("--workers", "1", "dlq", "show", incident[1]))
+def show(world: World, name: str, message_id: str, story: Story, *, columns: int | None = None) -> None:
+    """Compare what `show` says of a message of which the log tells that story; on a terminal when it has columns."""
+    world.patch.setattr("opstool.verbs.show.story_of", lambda *_: story)
+    argv = ("--workers", "1", "dlq", "show", message_id)
+    ended = world.run(*argv, terminal=True, columns=columns) if columns else world.run(*argv)
+    check(name, world, Ended(ended.status, ended.out, ended.err.split("\r\x1b[K")[-1]))
+    assert columns is None or all(len(line) <= columns for line in ended.out.splitlines() if line.startswith("    "))
+
+
+@pytest.mark.parametrize("columns", [80, 160])
+def test_show(world: World, incident: list[str], columns: int) -> None:
+    """One message in full, JSON laid out with its numbers as they were sent, what the log tells cut to the width."""
+    show(world, f"show-json-{columns}", incident[0], a_story(), columns=columns)
+    show(world, f"show-text-{columns}", incident[1], Story(), columns=columns)
+
+
+def test_show_without_a_log_line(world: World, incident: list[str]) -> None:
+    """That no line was found is a finding, and the metrics tell which of three it was."""
+    story = Story(functions=("orders-consumer",), lines=(a_line("INIT_START Runtime Version: python:3.13\n"),))
+    show(world, "show-no-log-line", incident[2], story)
+
+
+def test_show_with_a_log_that_cannot_be_read(world: World, incident: list[str]) -> None:
+    """Why is said once, beside the reason that is missing."""
+    why = f"the log group `{LOG_GROUP}` may not be read"
+    unread = Reasons(unread=frozenset(incident), notes=(why,))
+    world.patch.setattr("opstool.engine.survey.look_up", lambda *_: unread)
+    show(world, "show-unknown", incident[2], Story(notes=(why,)))
+
+
+def test_show_with_a_reason_that_is_only_probable(world: World, incident: list[str]) -> None:
+    """A reason that was told by time is marked, on the list too."""
+    world.reasons[incident[0]] = replace(a_reason(), evidence=Evidence.TIME, permanent=True)
+    show(world, "show-probable", incident[0], Story())
+    assert "probably ValueError: no such customer" in world.run("dlq", "list").out
+
+
+def test_show_with_lineage(world: World, incident: list[str]) -> None:
+    """A message that came back twice, from which runs, and with which ids before."""
+    ids, dead = {}, incident[0]
+    for note in ("first", "second"):
+        world.run("--workers", "1", "dlq", "redrive", "--id", dead, "--yes")
+        world.kill()
+        listed = world.run("--workers", "1", "dlq", "list", "--output", "json").document["messages"]
+        [dead] = [each["message_id"] for each in listed if '"order": 1' in each["body"]]
+        ids[dead] = note.upper()
+        world.clock.advance(60)
+    world.patch.setattr("opstool.verbs.show.story_of", lambda *_: Story())
+    ended = world.run("--workers", "1", "dlq", "show", dead)
+    out, err = ended.out, ended.err
+    for new_id, name in ids.items():
+        out, err = out.replace(new_id, f"{name}-NEW-ID"), err.replace(new_id, f"{name}-NEW-ID")
+    check("show-lineage", world, Ended(ended.status, out, err))
 
 
 def test_redrive(world: World, incident: list[str]) -> None:

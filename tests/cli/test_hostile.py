@@ -166,7 +166,6 @@ def test_bodies_get_no_colour_of_their_own_on_a_terminal(world: World) -> None:
     world.patch.setenv("TERM", "xterm")
     world.kill("[red]" + "\x9b31m" * 100)
     ended = world.run("dlq", "list", terminal=True, columns=100)
-    row = ended.out.splitlines()[2]
-    assert "[red]" in row
+    [row] = [line for line in ended.out.splitlines() if "[red]" in line]
     assert len(row) <= 100
     assert "\x9b" not in row

@@ -15,7 +15,7 @@ from hypothesis.stateful import initialize, precondition, rule
 
 from opstool.doors.archive import open_archive
 from opstool.doors.toolkit import Toolkit
-from opstool.verbs import browse, export, history, importing, purge, redrive, testbatch
+from opstool.verbs import browse, export, history, importing, purge, redrive, show, testbatch
 from opstool.words.errors import NotFoundError, OpstoolError, RefusedError
 from opstool.words.message import Message
 from opstool.words.report import Status
@@ -130,7 +130,7 @@ class StandardQueues(Machine):
 
         def act(kit: Toolkit) -> tuple[str, ...]:
             try:
-                return tuple(each.message_id for each in browse.show(kit, key, self.dlq).messages)
+                return (show.show(kit, key, self.dlq).message.message_id,)
             except NotFoundError:
                 return ()
 
