@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from opstool.words.iam.iampolicy import Resources, policy_document
+from opstool.words.iam.permissions import Kind, Purpose
+
 SOURCE, DLQ, LOG, ANYTHING = "ProcessingQueue.Arn", "ProcessingDLQ.Arn", "ProcessorLogGroup.Arn", "*"
 FUNCTION = "ProcessorFunction.Arn"
 STACK = "arn:aws:cloudformation:eu-west-1:123456789012:stack/orders/*"
@@ -32,15 +35,20 @@ def test_inspect_policy_lets_one_look_and_give_back(resources) -> None:
         "sqs:GetQueueAttributes",
         "sqs:GetQueueUrl",
         "sqs:ListDeadLetterSourceQueues",
-        "sqs:ListMessageMoveTasks",
     }
     assert grants(resources()["OperatorInspectPolicy"]) == {
         SOURCE: settings,
-        DLQ: settings | {"sqs:ReceiveMessage", "sqs:ChangeMessageVisibility"},
-        LOG: {"logs:FilterLogEvents", "logs:StartQuery"},
+        DLQ: settings | {"sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:ListMessageMoveTasks"},
+        LOG: {"logs:FilterLogEvents", "logs:GetLogEvents", "logs:StartQuery"},
         STACK: {"cloudformation:DescribeStacks"},
         FUNCTION: {"lambda:GetFunctionConfiguration"},
-        ANYTHING: {"sqs:ListQueues", "lambda:ListEventSourceMappings", "logs:GetQueryResults", "logs:StopQuery"},
+        ANYTHING: {
+            "sqs:ListQueues",
+            "lambda:ListEventSourceMappings",
+            "logs:DescribeLogGroups",
+            "logs:GetQueryResults",
+            "logs:StopQuery",
+        },
     }
 
 
@@ -63,9 +71,46 @@ def test_redrive_policy_adds_sending_and_deleting(resources) -> None:
             "sqs:DeleteMessage",
             "sqs:StartMessageMoveTask",
             "sqs:CancelMessageMoveTask",
-            "sqs:ListMessageMoveTasks",
         },
     }
+
+
+RESOURCES = Resources(
+    by_kind={
+        Kind.DLQ: (DLQ,),
+        Kind.SOURCE: (SOURCE,),
+        Kind.TARGET: (SOURCE,),
+        Kind.ORIGIN: (DLQ,),
+        Kind.FUNCTION: (FUNCTION,),
+        Kind.LOG_GROUP: (LOG,),
+        Kind.STACK: (STACK,),
+    }
+)
+"""What `opstool iam-policy` finds around the template's queues; they have no KMS key of their own."""
+NATIVE_ENGINE = {(DLQ, "sqs:StartMessageMoveTask"), (DLQ, "sqs:CancelMessageMoveTask")}
+"""What only SQS's own move tasks need, which people start in the console."""
+
+
+def pairs(*policies: dict[str, Any]) -> set[tuple[str, str]]:
+    """Return what policies allow together: resources with actions."""
+    return {(where, action) for each in policies for where, actions in grants(each).items() for action in actions}
+
+
+def printed(*purposes: Purpose) -> set[tuple[str, str]]:
+    """Return what `opstool iam-policy` allows for these purposes."""
+    return pairs({"PolicyDocument": policy_document(purposes, RESOURCES)})
+
+
+def test_inspect_policy_is_what_iam_policy_prints(resources) -> None:
+    """Whoever is given the policy can run the commands that look, and the policy allows nothing else."""
+    deployed = pairs(resources()["OperatorInspectPolicy"])
+    assert deployed == printed(Purpose.INSPECT)
+
+
+def test_both_policies_are_what_iam_policy_prints(resources) -> None:
+    """Together they are enough to redrive, to purge and to import."""
+    deployed = pairs(*(resources()[name] for name in POLICIES))
+    assert deployed == printed(Purpose.REDRIVE, Purpose.PURGE, Purpose.IMPORT) | NATIVE_ENGINE
 
 
 def test_nobody_may_delete_live_messages_or_whole_queues(resources) -> None:

@@ -1,0 +1,1 @@
+"""What the commands need to be allowed, and the policies that allow it."""

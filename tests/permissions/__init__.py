@@ -1,0 +1,1 @@
+"""An account whose every request is authorized by IAM policies that are really evaluated, in memory."""
