@@ -45,6 +45,7 @@ class Functions:
             system_log_level=logging.get("SystemLogLevel"),
             role_arn=answer.get("Role"),
             kms_key_arn=answer.get("KMSKeyArn"),
+            dead_letter_arn=(answer.get("DeadLetterConfig") or {}).get("TargetArn") or None,
         )
 
     def set_enabled(self, uuid: str, *, enabled: bool) -> str:

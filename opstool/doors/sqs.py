@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
 from opstool.doors.clock import Clock
+from opstool.doors.queueattributes import attributes_of
 from opstool.doors.wire import (
     EntryFailure,
     Outgoing,
@@ -23,12 +24,12 @@ from opstool.doors.wire import (
     message_of,
     outcomes_of,
     reading,
-    redrive_policy_of,
     unconfirmed_of,
 )
 from opstool.words.awserrors import UNKNOWN_OPERATION
 from opstool.words.errors import NotFoundError, ServiceError, UsageError
 from opstool.words.message import Message
+from opstool.words.movetask import MoveTask
 from opstool.words.queue import Queue, QueueAttributes, Source
 from opstool.words.times import CLOCKS_AGREE_MS
 
@@ -108,19 +109,17 @@ class Sqs:
         self._learn_skew(response)
         with reading("GetQueueAttributes"):
             values: Mapping[str, str] = response["Attributes"]
-            return Queue(url=url, arn=values["QueueArn"]), QueueAttributes(
-                depth=int(values.get("ApproximateNumberOfMessages", 0)),
-                in_flight=int(values.get("ApproximateNumberOfMessagesNotVisible", 0)),
-                delayed=int(values.get("ApproximateNumberOfMessagesDelayed", 0)),
-                retention_s=int(values.get("MessageRetentionPeriod", 345_600)),
-                visibility_timeout_s=int(values.get("VisibilityTimeout", 30)),
-                redrive_policy=redrive_policy_of(values.get("RedrivePolicy")),
-            )
+            return Queue(url=url, arn=values["QueueArn"]), attributes_of(values)
 
-    def queue_urls(self) -> Iterator[str]:
-        """Yield the URL of every queue of the account and region, any number of them."""
-        for page in self._pages("ListQueues", {"MaxResults": 1000}):
+    def queue_urls(self, prefix: str | None = None) -> Iterator[str]:
+        """Yield the URL of every queue of the account and region whose name begins so, any number of them."""
+        named = {"QueueNamePrefix": prefix} if prefix else {}
+        for page in self._pages("ListQueues", {"MaxResults": 1000, **named}):
             yield from page.get("QueueUrls", [])
+
+    def set_retention(self, queue: Queue, seconds: int) -> None:
+        """Let the queue keep messages for so long; a lower value than now can delete messages at once."""
+        self._ask("SetQueueAttributes", QueueUrl=queue.url, Attributes={"MessageRetentionPeriod": str(seconds)})
 
     def sources(self, dlq: Queue) -> list[Source]:
         """Return the queues whose redrive policy points to `dlq`."""
@@ -145,11 +144,20 @@ class Sqs:
                 found.append(self.describe(url))
         return found
 
+    def move_task(self, queue: Queue) -> MoveTask | None:
+        """Return the native move task that is under way from this queue; None when there is none."""
+        answer = self._ask("ListMessageMoveTasks", SourceArn=queue.arn, MaxResults=1)
+        for each in answer.get("Results", []):
+            status, to_move = each.get("Status"), each.get("ApproximateNumberOfMessagesToMove")
+            if status in {"RUNNING", "CANCELLING"}:
+                moved = int(each.get("ApproximateNumberOfMessagesMoved") or 0)
+                return MoveTask(status=status, moved=moved, to_move=None if to_move is None else int(to_move))
+        return None
+
     def active_move_task(self, queue: Queue) -> str | None:
         """Return the status of the native move task that is under way from this queue; None when there is none."""
-        answer = self._ask("ListMessageMoveTasks", SourceArn=queue.arn, MaxResults=1)
-        statuses = [each.get("Status") for each in answer.get("Results", [])]
-        return next((status for status in statuses if status in {"RUNNING", "CANCELLING"}), None)
+        task = self.move_task(queue)
+        return task.status if task else None
 
     def _pages(self, operation: str, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         while True:

@@ -43,7 +43,10 @@ class EventSourceMapping:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Function:
-    """A function's configuration, of the version that its ARN names. `log_group` is the one in force."""
+    """A function's configuration, of the version that its ARN names. `log_group` is the one in force.
+
+    `dead_letter_arn` is where its failed asynchronous invocations go, which those by SQS are not.
+    """
 
     name: str
     arn: str
@@ -56,3 +59,4 @@ class Function:
     system_log_level: str | None = None
     role_arn: str | None = None
     kms_key_arn: str | None = None
+    dead_letter_arn: str | None = None

@@ -42,8 +42,20 @@ class RedrivePolicy:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RedriveAllowPolicy:
+    """Which queues may use a queue as their DLQ: `permission` is allowAll, denyAll or byQueue with `source_arns`."""
+
+    permission: str
+    source_arns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class QueueAttributes:
-    """What SQS says of a queue; the two counts are approximate and settle about a minute after traffic stops."""
+    """What SQS says of a queue; the counts are approximate and settle about a minute after traffic stops.
+
+    `policy` is the queue's access policy as JSON, `kms_key_id` the id, ARN or alias of its KMS key, `sse_managed`
+    whether SQS encrypts with a key of its own.
+    """
 
     depth: int
     in_flight: int
@@ -51,6 +63,11 @@ class QueueAttributes:
     retention_s: int
     visibility_timeout_s: int
     redrive_policy: RedrivePolicy | None = None
+    redrive_allow_policy: RedriveAllowPolicy | None = None
+    policy: str | None = None
+    kms_key_id: str | None = None
+    kms_data_key_reuse_s: int | None = None
+    sse_managed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
