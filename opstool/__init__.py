@@ -25,7 +25,23 @@ _HOMES = {
     "Selection": "opstool.words.filters",
     "select": "opstool.words.filters",
 }
-_VERBS = ("browse", "export", "history", "importing", "purge", "queues", "redrive", "testbatch")
+_VERBS = (
+    "browse",
+    "consumer",
+    "doctor",
+    "export",
+    "extend",
+    "groups",
+    "history",
+    "importing",
+    "policy",
+    "purge",
+    "queues",
+    "redrive",
+    "show",
+    "testbatch",
+    "watch",
+)
 
 __all__ = [*_HOMES, *_VERBS]  # noqa: PLE0604 - names, all of them strings
 

@@ -10,7 +10,10 @@ import typer.core
 from opstool.cli.globals import PANEL as GLOBAL_PANEL
 
 # Context settings of every command; 100 columns are as much as an eye likes to follow.
-_ORDER = "queues list show dlq redrive purge export import send-test-batch history resume start status stop local demo "
+_ORDER = (
+    "queues groups list show watch dlq doctor redrive purge export import extend consumer pause send-test-batch "
+    "history resume iam-policy start status stop local demo "
+)
 # The program's help says once how the environment variables are named; an error still names the one it is about.
 _VARIABLE = re.compile(r"  \[env var: \w+\]|env var: \w+; ")
 ARGUMENTS, OPTIONS = "Arguments", "Options"

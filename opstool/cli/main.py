@@ -18,7 +18,22 @@ from contextlib import suppress
 import typer
 import typer.main
 
-from opstool.cli import archive, change, local, look, queues, runs, testbatch  # noqa: F401 - each adds its commands
+from opstool.cli import (  # noqa: F401 - each adds its commands
+    archive,
+    change,
+    consumer,
+    doctor,
+    extend,
+    grouping,
+    local,
+    look,
+    policy,
+    queues,
+    runs,
+    show,
+    testbatch,
+    watch,
+)
 from opstool.cli.errors import error_document, error_text, exit_status, unexpected
 from opstool.cli.invocation import Connect, Frame
 from opstool.cli.notices import Notices

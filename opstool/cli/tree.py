@@ -21,8 +21,10 @@ def _group() -> typer.Typer:
 
 app = _group()
 dlq = _group()
+consumer = _group()
 local = _group()
 app.add_typer(dlq, name="dlq")
+app.add_typer(consumer, name="consumer")
 app.add_typer(local, name="local")
 
 
@@ -37,6 +39,11 @@ def opstool() -> None:
 @group_callback(dlq)
 def dead_letter_queues() -> None:
     """Look into dead-letter queues, and empty them."""
+
+
+@group_callback(consumer)
+def event_source_mappings() -> None:
+    """Stop and start the Lambda functions that consume a source queue."""
 
 
 @group_callback(local)

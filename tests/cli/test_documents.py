@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 
 from opstool.verbs.testbatch import Fate, TestBatch
+from tests.cli.stories import a_story
+from tests.cli.test_consumer import DOCUMENT as CONSUMER
+from tests.cli.test_extend import DOCUMENT as EXTEND
+from tests.cli.test_watch import DEPTH
 from tests.cli.world import World, a_reason
 
 ENVELOPE = {"version", "type"}
@@ -62,7 +66,32 @@ QUEUE = ENVELOPE | {
     "sources",
     "move_task",
     "soonest_expiry",
+    "role",
+    "redrive_target",
+    "redrive_target_missing",
 }
+GROUP = ENVELOPE | {
+    "key",
+    "reason",
+    "reason_state",
+    "fingerprint",
+    "permanent",
+    "probable",
+    "count",
+    "share",
+    "first_at",
+    "last_at",
+    "soonest_expiry",
+    "least_receives",
+    "most_receives",
+    "sample_id",
+    "source_queue",
+    "source_queues",
+    "arrivals",
+    "suggestion",
+}
+DOCTOR = ENVELOPE | {"queue", "arn", "sources", "followed_from", "counts", "notes"}
+CHECK = ENVELOPE | {"code", "title", "subject", "status", "found", "wanted", "why", "page", "fix"}
 ERROR = ENVELOPE | {"code", "message", "hint", "exit_status"}
 PLAN = ENVELOPE | {
     "verb",
@@ -77,6 +106,9 @@ PLAN = ENVELOPE | {
     "notes",
     "samples",
 }
+SHOW = ENVELOPE | {"origin_queue", "attempts", "log_lines", "trace", "lineage", "returned", "next"}
+ATTEMPT = {"at", "type", "message", "fingerprint", "receive_count", "request_id", "log_group", "log_stream"}
+ATTEMPT |= {"traceback", "trace_id", "permanent"}
 RUN = ENVELOPE | {"run_id", "verb", "queue", "status", "started_at", "ended_at", "note", "audit", "report"}
 MOVE = ENVELOPE | {
     "message_id",
@@ -100,7 +132,20 @@ def _documented(heading: str) -> set[str]:
 
 @pytest.mark.parametrize(
     ("heading", "keys"),
-    [("report", REPORT), ("plan", PLAN), ("queue", QUEUE), ("error", ERROR), ("message", MESSAGE)],
+    [
+        ("report", REPORT),
+        ("plan", PLAN),
+        ("queue", QUEUE),
+        ("error", ERROR),
+        ("message", MESSAGE),
+        ("show", SHOW),
+        ("group", GROUP),
+        ("doctor", DOCTOR),
+        ("check", CHECK),
+        ("extend", EXTEND),
+        ("depth", DEPTH),
+        ("consumer", CONSUMER),
+    ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_every_key_is_documented(heading: str, keys: set[str]) -> None:
@@ -128,18 +173,23 @@ def test_list_as_lines_ends_with_a_report(world: World) -> None:
 
 
 def test_show_has_the_message_under_message(world: World) -> None:
-    """`show --output json` nests the one message."""
+    """`show --output json` nests the one message, its attempts, the log around them, its trace and its lineage."""
+    world.patch.setattr("opstool.verbs.show.story_of", lambda *_: a_story())
     [dead] = world.kill("a")
     document = world.run("dlq", "show", dead, "--output", "json").document
-    assert set(document) == ENVELOPE | {"queue", "notes", "message"}
+    assert set(document) == SHOW | {"queue", "notes", "message"}
     assert set(document["message"]) == MESSAGE
+    assert [set(each) for each in document["attempts"]] == [ATTEMPT] * 3
+    assert [set(each) for each in document["log_lines"]] == [{"at", "log_group", "log_stream", "text"}] * 4
+    assert (set(document["trace"]), document["lineage"], document["returned"]) == ({"id", "url"}, [], 0)
+    assert {each.split(" dlq ")[1].split()[0] for each in document["next"]} == {"redrive", "export", "purge", "groups"}
 
 
 def test_queues_nest_under_queues(world: World) -> None:
     """`queues` names each dead-letter queue with its sources, and no other queue."""
     world.kill("a")
     document = world.run("dlq", "queues", "--output", "json").document
-    assert set(document) == ENVELOPE | {"queues"}
+    assert set(document) == ENVELOPE | {"queues", "counts", "denied", "unread", "notes"}
     [queue] = document["queues"]
     assert set(queue) == QUEUE
     assert (queue["name"], queue["depth"]) == ("orders-dlq", 1)

@@ -76,11 +76,15 @@ def test_a_report_has_its_status(report: Report, interrupted: bool, status: int)
     "argv",
     [
         ["dlq", "list", "orders-dlq"],
+        ["dlq", "groups", "orders-dlq"],
         ["dlq", "queues"],
+        ["dlq", "extend", "--yes"],
+        ["dlq", "watch", "--until-empty"],
         ["dlq", "redrive", "--yes"],
         ["dlq", "purge", "--confirm", "orders-dlq"],
         ["dlq", "export"],
         ["history"],
+        ["iam-policy", "--for", "all"],
     ],
     ids=" ".join,
 )
@@ -94,6 +98,7 @@ def test_an_empty_queue_is_success(world: World, argv: list[str]) -> None:
     "argv",
     [
         ["dlq", "list", "--id", "nobody"],
+        ["dlq", "groups", "--id", "nobody"],
         ["dlq", "show", "nobody"],
         ["dlq", "export", "--id", "nobody"],
         ["dlq", "redrive", "--id", "nobody", "--yes"],
@@ -154,6 +159,7 @@ def test_a_queue_that_cannot_be_seen_whole_is_status_3(world: World) -> None:
         ["dlq", "list", "--output", "xml"],
         ["dlq", "list", "--older-than", "2"],
         ["dlq", "list", "--where", "body ="],
+        ["dlq", "groups", "--by", "body ="],
         ["dlq", "list", "--body-matches", "("],
         ["dlq", "show"],
         ["dlq", "redrive", "--rate", "0", "--yes"],
@@ -168,6 +174,14 @@ def test_a_queue_that_cannot_be_seen_whole_is_status_3(world: World) -> None:
         ["dlq", "import", "s3://bucket/key"],
         ["dlq", "list", "--ids-from", "s3://bucket/key"],
         ["dlq", "import", "x", "--to", "a", "--to-source"],
+        ["iam-policy"],
+        ["iam-policy", "orders-dlq", "--for", "inspect", "--no-lookup"],
+        ["dlq", "extend", "--to-days", "15", "--yes"],
+        ["dlq", "watch", "--interval", "0"],
+        ["dlq", "watch", "--for", "10"],
+        ["dlq", "watch", "--output", "text", "--for", "-1s"],
+        ["consumer"],
+        ["consumer", "stop"],
         ["send-test-batch", "--poison", "11"],
         ["send-test-batch", "--count", "0"],
         ["send-test-batch", "--attr", "x"],
@@ -188,7 +202,7 @@ def test_options_of_later_versions_do_not_exist(world: World) -> None:
     """What is not built is not accepted."""
     for option in ("--canary", "--transform", "--set", "--engine", "--stop-on-returned", "--wait"):
         assert world.run("dlq", "redrive", option, "x").status == 2
-    for command in ("groups", "move-tasks", "extend", "watch"):
+    for command in ("move-tasks",):
         assert world.run("dlq", command).status == 2
 
 

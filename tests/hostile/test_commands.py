@@ -3,13 +3,17 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from opstool.doors.ask import refuse
+from opstool.fake import Faults
+from opstool.fake.mappings import FakeLambda
 from opstool.words.document import parse_json
+from opstool.words.errors import ServiceError
 from tests.cli.world import Ended, World, a_reason
 from tests.hostile.corpus import ESCAPES, INVISIBLE, PRIVATE, TEXTS
 from tests.hostile.harmless import assert_harmless, documents
@@ -103,6 +107,20 @@ def test_every_look_is_harmless_and_exact(world: World, planted: Planted, form: 
         assert len(listed.out.splitlines()) >= len(HOSTILE)
 
 
+@pytest.mark.parametrize("by", ["reason", "source", "attr:bytes", "body", "group_id", "attributes"])
+def test_every_grouping_is_harmless(world: World, planted: Planted, form: Form, by: str) -> None:
+    """Groups show reasons, keys and commands made of them; each message is in one."""
+    for number, each in enumerate(world.reasons):
+        world.reasons[each] = replace(world.reasons[each], fingerprint=f"{number:012x}")
+    shown = form.run(world, "dlq", "groups", "--by", by)
+    if form.is_json:
+        found = documents(shown, form.name)
+        groups = found[0]["groups"] if form.name == "json" else found[:-1]
+        assert sum(each["count"] for each in groups) == len(HOSTILE)
+    else:
+        assert "sample" in shown.out
+
+
 def test_every_message_can_be_shown(world: World, planted: Planted, form: Form) -> None:
     """One message in full: every byte of it can be seen, and none of them acts."""
     listed = Form("json", ("--output", "json")).run(world, "dlq", "list", "--limit", "1000")
@@ -139,6 +157,14 @@ def test_a_redrive_is_harmless_from_its_plan_to_its_history(world: World, plante
     told = form.run(world, "history", run["run_id"])
     assert told.out.count(PRIVATE) == note.count(PRIVATE)
     form.run(world, "resume", run["run_id"], "--yes", status=None)
+
+
+def test_a_diagnosis_is_harmless(world: World, planted: Planted, form: Form) -> None:
+    """The doctor looks at hostile messages, finds faults, and prints nothing of a body."""
+    world.on_connect = lambda kit: setattr(kit, "ask", refuse)
+    ended = form.run(world, "doctor", "orders", "--expiry", status=3)
+    assert PRIVATE not in ended.out + ended.err
+    form.run(world, "doctor", "orders", "--fix", status=3)
 
 
 class Telling(Planted):
@@ -221,3 +247,52 @@ def test_a_file_of_test_messages_that_is_none_is_refused(world: World, text: str
             assert PRIVATE not in ended.err
         else:
             assert all(is_json(entry["MessageBody"]) for entry in planted.sent)
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=list(TEXTS))
+def test_a_policy_for_a_hostile_name_is_harmless(world: World, text: str) -> None:
+    """A queue named by such a text is refused in harmless words; no text gets into a policy that is no queue's name."""
+    for form in FORMS[:2]:
+        form.run(world, "iam-policy", "--for", "all", "--", text, status=None)
+        form.run(world, "iam-policy", "orders-dlq", "--for", "redrive", "--to", text, status=None)
+        for name in (text, f"{text}*"):
+            arn = f"arn:aws:sqs:us-east-1:123456789012:{name}"
+            ended = form.run(world, "iam-policy", "--for", "all", "--no-lookup", "--", arn, status=None)
+            assert ended.status == 2 or text.replace("-", "").isalnum()
+
+
+class Strange(Faults):
+    """An emulator that gives mappings and move tasks any text, and fails with it too."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def before(self, operation: str, request: Mapping[str, Any]) -> None:
+        """Fail with the text."""
+        if operation == "UpdateEventSourceMapping":
+            raise ServiceError(f"`{operation}`: {self._text}", code="aws_error")
+
+    def after(self, operation: str, request: Mapping[str, Any], response: dict[str, Any]) -> dict[str, Any]:
+        """Put the text wherever a text is."""
+        if operation == "ListMessageMoveTasks":
+            return {"Results": [{"Status": "RUNNING", "TaskHandle": self._text, "FailureReason": self._text}]}
+        strange = {"FunctionArn": f"arn:aws:lambda:us-east-1:123456789012:function:{self._text}"}
+        listed = response.get("EventSourceMappings")
+        return {"EventSourceMappings": [{**each, **strange} for each in listed]} if listed else response
+
+
+@pytest.mark.parametrize("text", list((ESCAPES | INVISIBLE).values()), ids=list(ESCAPES | INVISIBLE))
+def test_settings_are_changed_and_watched_harmlessly(world: World, form: Form, text: str) -> None:
+    """Notes, names and errors of any text, on the way to a longer retention and to a consumer that stands still."""
+    aws = FakeLambda(world.clock, faults=Strange(text))
+    aws.add_mapping("arn:aws:sqs:us-east-1:123456789012:orders", "orders-consumer")
+    world.on_connect = lambda kit: setattr(kit, "ask", aws)
+    world.sqs("SetQueueAttributes", {"QueueUrl": world.dlq, "Attributes": {"MessageRetentionPeriod": "345600"}})
+    world.sqs.faults = Strange(text)
+    form.run(world, "dlq", "queues", "--all", text)
+    form.run(world, "dlq", "watch", "--for", "0s")
+    form.run(world, "dlq", "extend", "--yes", "--note", text)
+    form.run(world, "consumer", "pause", "--dry-run")
+    form.run(world, "consumer", "pause", "--yes", "--note", text, status=1)
+    form.run(world, "consumer", "pause", "--yes", "--mapping", text, status=2)
+    form.run(world, "history")
