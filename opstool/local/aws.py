@@ -86,7 +86,7 @@ class LocalAws(Closing):
         )
 
     def advance(self, seconds: float) -> None:
-        """Move the queues' time forward: visibility timeouts and retention pass without being waited for."""
+        """Move the time of queues and logs forward: visibility timeouts and retention pass without being waited for."""
         self._server.advance(seconds)
 
     def deploy(self, template: Path, parameters: Mapping[str, str], cache: Path | None) -> None:
@@ -105,6 +105,7 @@ class LocalAws(Closing):
 
     def _serve(self, deployment: Deployment, cache: Path | None) -> None:
         from opstool.local.function import Function  # noqa: PLC0415
+        from opstool.local.function_backend import serve  # noqa: PLC0415
         from opstool.local.mapping import Mapping as RunningMapping  # noqa: PLC0415
         from opstool.local.requirements import provide  # noqa: PLC0415
 
@@ -120,6 +121,7 @@ class LocalAws(Closing):
             )
             self._mappings.append(mapping)
         for mapping in self._mappings:
+            serve(mapping.uuid, mapping)
             mapping.start()
 
     def close(self) -> None:

@@ -23,11 +23,25 @@ Queues (emulated_queue.py, queue_backend.py, send_rules.py)
   queue URLs          Ref of a queue named amazonaws.com: a function would have left this machine
   move tasks          ListMessageMoveTasks was an HTTP 500; now there are none, and starting one is refused
 
-Beside the queues
+Logs (log_backend.py, log_query.py)
+  filter patterns     those that were not understood matched everything
+  order of events     FilterLogEvents answered one stream after the other, and took no prefix of stream names
+  queries             StartQuery filtered nothing, took no limit and refused no query; StopQuery was an HTTP 500
+  statistics          GetQueryResults had none, and an unknown query was an HTTP 500
+  retention           of a log group was a text when a parameter of the template gave it
+  log lock            reading a log group while a stream was added could fail
+
+Functions (function_backend.py)
+  logging             LoggingConfig was dropped, and not answered
+  from a stack        the KMS key and the architectures were dropped
+  mappings by ARN     ListEventSourceMappings knew a function only by the text that its mapping was made with
+  mapping's state     a mapping was Disabled while its pollers worked, and Enabled when CloudFormation gave "false"
+  mapping's numbers   those that a parameter of the template gave were texts, and what was not given was not answered
+
+Beside them
   request's action    `&Action=DeleteQueue&` in a message's body was carried out, or was an HTTP 500
   no Docker           a message sent to a queue with an event source mapping started Lambda in Docker
   FIFO names          CloudFormation generated names for FIFO queues without `.fifo`
-  log lock            reading a log group while a stream was added could fail
   no user profile     moto asked for a boto3 session of the user's, which fails when AWS_PROFILE names nothing
 """
 
@@ -35,7 +49,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -43,14 +56,13 @@ import boto3
 import moto.sqs.models as sqs_models
 from moto.core.base_backend import AccountSpecificBackend, BackendDict
 from moto.core.responses import ActionResult, BaseResponse
-from moto.logs.models import LogsBackend
 from moto.sqs.exceptions import SQSException
 from moto.sqs.models import Queue as MotoQueue
 from moto.sqs.models import SQSBackend, sqs_backends
 from moto.sqs.responses import SQSResponse
 
 from opstool.doors.clock import Clock
-from opstool.local import emulated_queue
+from opstool.local import emulated_queue, function_backend, log_backend
 from opstool.local.client import DEFAULT_REGION, ClientSettings, isolated_session
 from opstool.local.emulated_queue import CorrectQueue
 from opstool.local.emulator_time import NOW
@@ -66,17 +78,6 @@ _UNDER_THE_LOCK = (
     "purge_queue",
     "set_queue_attributes",
 )
-_LOG_OPERATIONS = (
-    "create_log_group",
-    "create_log_stream",
-    "describe_log_groups",
-    "describe_log_streams",
-    "ensure_log_group",
-    "filter_log_events",
-    "get_log_events",
-    "put_log_events",
-)
-
 _installed = False
 
 
@@ -90,7 +91,8 @@ def install(clock: Clock) -> None:
     _correct_queues()
     _correct_responses()
     _correct_cloudformation()
-    _correct_logs()
+    log_backend.install()
+    function_backend.install()
     AccountSpecificBackend.get_session = classmethod(lambda _: _own_session())  # type: ignore[method-assign,assignment]
 
 
@@ -229,18 +231,3 @@ def _correct_cloudformation() -> None:
 
     # On moto's own class: CloudFormation knows that one, and finds the corrected one through the backend.
     MotoQueue.create_from_cloudformation_json = classmethod(create_with_fifo_name)  # type: ignore[assignment]
-
-
-def _correct_logs() -> None:
-    lock = threading.RLock()
-
-    def locked(method: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(method)
-        def call(self: LogsBackend, *args: Any, **kwargs: Any) -> Any:
-            with lock:
-                return method(self, *args, **kwargs)
-
-        return call
-
-    for name in _LOG_OPERATIONS:
-        setattr(LogsBackend, name, locked(getattr(LogsBackend, name)))

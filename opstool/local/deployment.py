@@ -15,7 +15,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from opstool.local.beside import Beside
 from opstool.local.client import ACCOUNT_ID, ClientSettings
+from opstool.local.function_backend import is_enabled
 from opstool.local.function_config import FunctionConfig, function_config
 from opstool.local.mapping_config import MappingConfig, mapping_config
 from opstool.local.template import Code, Translated
@@ -77,6 +79,7 @@ class _Reading:
         from moto.cloudformation.models import cloudformation_backends  # noqa: PLC0415
 
         self._translated = translated
+        self._stack_name = stack_name
         self._settings = settings
         self._inline_folder = inline_folder
         self._resources: Any = cloudformation_backends[ACCOUNT_ID][settings.region].get_stack(stack_name).resource_map
@@ -84,6 +87,7 @@ class _Reading:
         self._notes: list[str] = list(translated.notes)
 
     def read(self, outputs: dict[str, str]) -> Deployment:
+        self._create_beside()
         functions = {}
         for logical_id, resource in self._translated.functions.items():
             if found := self._function(logical_id, resource):
@@ -95,6 +99,15 @@ class _Reading:
             feeds=tuple(feed for feed in feeds if feed),
             notes=tuple(self._notes),
         )
+
+    def _create_beside(self) -> None:
+        beside = Beside(self._settings, self._stack_name, resources=self._resources, resolve=self._resolve)
+        beside.create(self._translated.beside)
+        self._notes += beside.notes
+        for logical_id, alias in self._translated.aliases.items():
+            if mapping := self._resources[logical_id]:
+                name = self._resolve(self._translated.beside[alias]["Properties"]["Name"])
+                mapping.function_arn = f"{mapping.function_arn}:{name}"
 
     def _resolve(self, node: Any) -> Any:
         from moto.cloudformation.parsing import clean_json  # noqa: PLC0415
@@ -181,8 +194,7 @@ class _Reading:
 
     def _is_enabled(self, uuid: str) -> bool:
         mapping = self._lambda.get_event_source_mapping(uuid)
-        # CloudFormation may have given a text.
-        return mapping is not None and str(mapping.enabled).lower() == "true"
+        return mapping is not None and is_enabled(mapping)
 
     def _note(self, note: str) -> None:
         self._notes.append(note)

@@ -1,4 +1,4 @@
-"""The time of the emulated queues: the clock's, plus what was skipped."""
+"""The time of the emulated queues and logs: the clock's, plus what was skipped."""
 
 from __future__ import annotations
 

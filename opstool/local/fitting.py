@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Iterator
 from typing import Any
+
+from opstool.local.beside import ALIAS, KINDS
 
 PLACEHOLDER_CODE = "# the code runs from its folder\n"
 
@@ -37,6 +40,10 @@ class Fitting:
             resource.setdefault("Properties", {})
         self.functions: dict[str, dict[str, Any]] = {}
         self.mappings: dict[str, dict[str, Any]] = {}
+        self.beside: dict[str, dict[str, Any]] = {}
+        """What is created through its own API once the stack is there, by logical id."""
+        self.aliases: dict[str, str] = {}
+        """Which alias a mapping names: its logical id, by that of the mapping."""
         self.notes: list[str] = []
 
     def note(self, text: str) -> None:
@@ -62,14 +69,25 @@ class Fitting:
         """Let what refers to an alias or version refer to its function: there is one version here."""
         functions = {}
         for logical_id, resource in list(self._resources.items()):
-            if resource["Type"] in ("AWS::Lambda::Alias", "AWS::Lambda::Version"):
+            if resource["Type"] in (ALIAS, "AWS::Lambda::Version"):
                 functions[logical_id] = resource["Properties"]["FunctionName"]
                 del self._resources[logical_id]
                 self.note("versions and aliases stand for the function itself")
+            if resource["Type"] == ALIAS:
+                named = {name: resource["Properties"][name] for name in ("FunctionName", "Name")}
+                self.beside[logical_id] = {**resource, "Properties": named}
         if functions:
+            self.aliases = {mapping: alias for mapping, alias in self._named_functions() if alias in self.beside}
             for section in ("Resources", "Outputs"):
                 self._template[section] = _replace_references(self._template.get(section, {}), functions)
             self._resources = self._template["Resources"]
+
+    def _named_functions(self) -> Iterator[tuple[str, str]]:
+        """Yield each mapping with what it refers to as its function."""
+        for logical_id, resource in self._resources.items():
+            if resource["Type"] == "AWS::Lambda::EventSourceMapping":
+                named = resource["Properties"].get("FunctionName")
+                yield logical_id, str(named.get("Ref", "")) if isinstance(named, dict) else ""
 
     def _fit_function(self, logical_id: str, resource: dict[str, Any]) -> None:
         properties = resource["Properties"]
@@ -100,7 +118,10 @@ class Fitting:
             else:
                 continue
             dropped[logical_id] = f"not-in-the-embedded-aws-{logical_id}"
+            if kind in KINDS:
+                self.beside[logical_id] = resource
             del self._resources[logical_id]
+        self.beside = _replace_references(self.beside, dropped)
         for section in ("Resources", "Outputs"):
             self._template[section] = _replace_references(self._template.get(section) or {}, dropped)
         self._resources = self._template["Resources"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 import threading
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from opstool.local.client import ClientSettings
+from opstool.local.emulator_time import NOW
 from opstool.local.environment import function_environment
 from opstool.local.function_config import FunctionConfig
 from opstool.local.function_log import Course, Line, LogGroup, PlatformLines
@@ -107,11 +109,21 @@ class Function:
     def _refuse(
         self, process: FunctionProcess, request_id: str, outcome: Outcome, lines: list[Line], init_ms: float
     ) -> Answer:
-        """Answer for a function that could not be loaded."""
+        """Answer for a function that could not be loaded: what was wrong stands before the invocation begins."""
         error = outcome.error or _platform_error(request_id, outcome, init_ms / 1000)
+        course = Course(
+            request_id=request_id,
+            duration_ms=init_ms,
+            status="timeout" if outcome.kind == "timeout" else "error",
+            error_type=str(error["errorType"]),
+        )
+        if outcome.kind == "error":
+            lines.append(self._lines.function_error(error, _now_ms()))
+        lines += self._lines.failed_init(course, _now_ms())
         lines += self._lines.before(request_id, _now_ms())
-        course = Course(request_id=request_id, duration_ms=init_ms, status="error", error_type=str(error["errorType"]))
-        self._finish(process, [*lines, self._lines.function_error(error, _now_ms())], course, keep=False)
+        if outcome.kind == "exit":
+            lines += self._lines.exit(error, _now_ms())
+        self._finish(process, lines, course, keep=False)
         return Answer(request_id=request_id, error=error)
 
     def _settle(
@@ -127,15 +139,18 @@ class Function:
         error = outcome.error
         if outcome.kind in ("timeout", "exit"):
             error = _platform_error(request_id, outcome, self.config.timeout_s)
-        if error and outcome.kind != "timeout":
+        if error and outcome.kind == "error":
             lines.append(self._lines.function_error(error, _now_ms()))
+        elif error and outcome.kind == "exit":
+            lines += self._lines.exit(error, _now_ms())
         course = Course(
             request_id=request_id,
             duration_ms=min(duration_ms, self.config.timeout_s * 1000) if outcome.kind == "timeout" else duration_ms,
             init_ms=init_ms,
             memory_used_mb=outcome.memory_mb,
-            status={"reply": "success", "timeout": "timeout", "exit": "failure"}.get(outcome.kind, "error"),
+            status={"reply": "success", "timeout": "timeout"}.get(outcome.kind, "error"),
             error_type=str(error["errorType"]) if error else "",
+            is_told_by_runtime=outcome.kind == "error",
         )
         self._finish(process, lines, course, keep=outcome.kind in ("reply", "error"))
         return Answer(request_id=request_id, payload=outcome.payload, error=error)
@@ -160,11 +175,18 @@ def _platform_error(request_id: str, outcome: Outcome, timeout_s: float) -> dict
     if outcome.kind == "timeout":
         text = f"RequestId: {request_id} Error: Task timed out after {timeout_s:.2f} seconds"
         return {"errorType": "Sandbox.Timedout", "errorMessage": text}
-    status = outcome.exit_status
-    how = f"exit status {status}" if status > 0 else f"signal: {-status}"
-    why = f"Runtime exited with error: {how}" if status else "Runtime exited without providing a reason"
-    return {"errorType": "Runtime.ExitError", "errorMessage": f"RequestId: {request_id} Error: {why}"}
+    text = f"RequestId: {request_id} Error: Runtime exited {_how(outcome.exit_status)}"
+    return {"errorType": "Runtime.ExitError", "errorMessage": text}
+
+
+def _how(exit_status: int) -> str:
+    """Return how a process ended, in the words of Lambda's log."""
+    if exit_status > 0:
+        return f"with error: exit status {exit_status}"
+    if exit_status < 0:
+        return f"with error: signal: {(signal.strsignal(-exit_status) or str(-exit_status)).lower()}"
+    return "without providing a reason"
 
 
 def _now_ms() -> int:
-    return int(time.time() * 1000)
+    return int(NOW.millis())

@@ -59,10 +59,16 @@ class Mapping:
         self._is_enabled = is_enabled
         self._clock = clock
         self._stop = threading.Event()
+        self._resting: set[str] = set()
         self._threads = [
             threading.Thread(target=self._poll, name=f"opstool-poller-{number}", daemon=True)
             for number in range(config.pollers)
         ]
+
+    @property
+    def uuid(self) -> str:
+        """Return the name that Lambda knows it by."""
+        return self._config.uuid
 
     def start(self) -> None:
         """Begin to poll."""
@@ -77,6 +83,10 @@ class Mapping:
         """Tell whether a poller still has a batch, or waits for one."""
         return any(thread.is_alive() for thread in self._threads)
 
+    def all_rest(self) -> bool:
+        """Tell whether each poller has seen that the mapping is disabled, and has no batch any more."""
+        return len(self._resting) == len(self._threads)
+
     def join(self, timeout_s: float) -> None:
         """Wait until the pollers have ended, each for at most this long."""
         for thread in self._threads:
@@ -85,8 +95,10 @@ class Mapping:
     def _poll(self) -> None:
         while not self._stop.is_set():
             if not self._is_enabled():
+                self._resting.add(threading.current_thread().name)
                 self._clock.sleep(RETRY_S, self._stop)
                 continue
+            self._resting.discard(threading.current_thread().name)
             try:
                 self.poll_once()
             except Exception as error:  # noqa: BLE001 a poller that ends would leave the queue unserved

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from opstool.local.emulator_time import NOW
 from opstool.local.function_log import Line
 from opstool.local.requirements import Packages
 
@@ -165,4 +166,4 @@ class FunctionProcess:
 
 
 def _line(text: str) -> Line:
-    return Line(at_ms=int(time.time() * 1000), text=text)
+    return Line(at_ms=int(NOW.millis()), text=text)

@@ -134,8 +134,9 @@ def _text_record(record: logging.LogRecord, request_id: str) -> str:
 
 
 def _json_record(record: logging.LogRecord, request_id: str) -> str:
+    at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
     content: dict[str, Any] = {
-        "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
+        "timestamp": f"{at}.{int(record.msecs):03d}Z",
         "level": record.levelname,
         "message": record.getMessage(),
         "logger": record.name,
@@ -145,6 +146,7 @@ def _json_record(record: logging.LogRecord, request_id: str) -> str:
         content["errorType"] = record.exc_info[0].__name__
         content["errorMessage"] = str(record.exc_info[1])
         content["stackTrace"] = traceback.format_tb(record.exc_info[2])
+        content["location"] = f"{record.pathname}:{record.funcName}:{record.lineno}"
     return json.dumps(content, default=str)
 
 

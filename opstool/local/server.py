@@ -67,7 +67,8 @@ class EmbeddedServer:
     def advance(self, seconds: float) -> None:
         """Move the time of the queues forward, so that visibility timeouts and retention need not be waited for.
 
-        Only SQS follows: log lines keep the time of the clock.
+        The times of log events follow, so that they can be compared with those of receives. What a function itself
+        calls the time does not: its clock is the machine's.
         """
         self._corrections.advance(seconds)
 

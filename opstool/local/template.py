@@ -42,6 +42,10 @@ class Translated:
     """The properties of each AWS::Lambda::Function before they were fitted, by logical id."""
     mappings: dict[str, dict[str, Any]]
     """The properties of each AWS::Lambda::EventSourceMapping, by logical id."""
+    beside: dict[str, dict[str, Any]]
+    """The alarms, queue policies and aliases, by logical id: they are created beside the stack."""
+    aliases: dict[str, str]
+    """The logical id of the alias that a mapping names, by that of the mapping."""
     code: dict[str, Code]
     parameters: dict[str, str]
     notes: tuple[str, ...]
@@ -65,6 +69,8 @@ def translate(path: Path, *, parameters: Mapping[str, str], settings: ClientSett
         template=fitted,
         functions=fitting.functions,
         mappings=fitting.mappings,
+        beside=fitting.beside,
+        aliases=fitting.aliases,
         code=code,
         parameters=dict(parameters),
         notes=tuple(fitting.notes),

@@ -28,7 +28,7 @@ def test_a_message_dies_after_three_attempts_and_its_reason_is_found(deployed: D
     assert [json.loads(message.body) for message in listing.messages] == [POISON]
     message = listing.messages[0]
     assert message.source_arn == deployed.aws.outputs["ProcessingQueueARN"]
-    reason = listing.reasons[message.message_id]
+    reason = listing.reasons.found[message.message_id]
     assert (reason.type, reason.attempts) == ("PermanentError", 3)
     assert reason.log_group == deployed.aws.outputs["ProcessorLogGroupName"]
     assert len(_fail_lines(deployed)) == 3
@@ -107,4 +107,4 @@ def test_a_fifo_stack_keeps_its_groups_all_the_way(deployed: Deployed) -> None:
 
     assert report.counts.succeeded == 1
     assert [message.group_id for message in listing.messages] == ["group-1"]
-    assert [reason.type for reason in listing.reasons.values()] == ["PermanentError"]
+    assert [reason.type for reason in listing.reasons.found.values()] == ["PermanentError"]

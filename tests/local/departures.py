@@ -1,90 +1,23 @@
 """Where moto 5.2.5 departs from SQS, as scenarios that tell whether a server behaves as AWS does.
 
-test_corrections.py runs each against the corrected server, where all must hold, and this file runs itself as a process
-with moto as it is, where none may hold: one that does is a correction that moto no longer needs.
+test_corrections.py runs each against the corrected server, where all must hold, and uncorrected.py runs them against
+moto as it is, where none may hold: one that does is a correction that moto no longer needs. log_departures.py and
+function_departures.py have those beside the queues.
 """
 
 from __future__ import annotations
 
 import itertools
-import json
 import os
-import sys
-import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 from unittest import mock
 
 from botocore.exceptions import ClientError
 
-from opstool.local.client import ClientSettings
 from opstool.words.message import md5_of_trace_header
-
-SCENARIOS: dict[str, Callable[[Emulator], bool]] = {}
-_numbers = itertools.count()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Emulator:
-    """A server to try, and the hand on its time."""
-
-    settings: ClientSettings
-    advance: Callable[[float], None]
-
-    @property
-    def sqs(self) -> Any:
-        """Return an SQS client."""
-        return _sqs(self.settings)
-
-    def queue(self, *, fifo: bool = False, **attributes: str) -> str:
-        """Make a queue."""
-        if fifo:
-            attributes["FifoQueue"] = "true"
-        name = f"departure-{next(_numbers)}" + (".fifo" if fifo else "")
-        return str(self.sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"])
-
-    def arn(self, url: str) -> str:
-        """Return a queue's ARN."""
-        return str(self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"])
-
-    def source_of(self, dlq: str, *, fifo: bool = False, count: int = 1) -> str:
-        """Make a queue whose messages die in `dlq`."""
-        policy = {"deadLetterTargetArn": self.arn(dlq), "maxReceiveCount": count}
-        return self.queue(fifo=fifo, RedrivePolicy=json.dumps(policy))
-
-    def receive(self, url: str, count: int = 10, **more: Any) -> list[dict[str, Any]]:
-        """Receive with everything asked for."""
-        wanted = {"MessageSystemAttributeNames": ["All"], "MessageAttributeNames": ["All"], **more}
-        received = self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=count, **wanted)
-        return list(received.get("Messages", []))
-
-    def send_fifo(self, url: str, *bodies: str, group: str = "g") -> None:
-        """Send to a FIFO queue in order."""
-        for body in bodies:
-            self.sqs.send_message(QueueUrl=url, MessageBody=body, MessageGroupId=group, MessageDeduplicationId=body)
-
-    def error_of(self, operation: str, **request: Any) -> str:
-        """Return the error code of a call, or an empty text when it was accepted."""
-        try:
-            getattr(self.sqs, operation)(**request)
-        except ClientError as error:
-            return str(error.response["Error"]["Code"])
-        return ""
-
-
-@lru_cache
-def _sqs(settings: ClientSettings) -> Any:
-    return settings.client("sqs")
-
-
-def scenario(run: Callable[[Emulator], bool]) -> Callable[[Emulator], bool]:
-    """Enter a scenario under its name."""
-    SCENARIOS[run.__name__] = run
-    return run
+from tests.local.scenarios import Emulator, scenario
 
 
 @scenario
@@ -346,31 +279,18 @@ def a_dead_fifo_message_deduplicates_by_its_own_id(emulator: Emulator) -> bool:
 @scenario
 def a_stack_names_its_queues_on_this_machine(emulator: Emulator) -> bool:
     """Expect: Ref of a queue is an address of the emulator."""
-    template = {
-        "Resources": {"Q": {"Type": "AWS::SQS::Queue", "Properties": {}}},
-        "Outputs": {"Url": {"Value": {"Ref": "Q"}}},
-    }
-    return _output(emulator, template).startswith(emulator.settings.endpoint_url)
+    made = emulator.stack({"Q": {"Type": "AWS::SQS::Queue", "Properties": {}}}, Url={"Ref": "Q"})
+    return made["Url"].startswith(emulator.settings.endpoint_url)
 
 
 @scenario
 def a_generated_name_of_a_fifo_queue_ends_in_fifo(emulator: Emulator) -> bool:
     """Expect: CloudFormation can make a FIFO queue without a name."""
-    template = {
-        "Resources": {"Q": {"Type": "AWS::SQS::Queue", "Properties": {"FifoQueue": True}}},
-        "Outputs": {"Url": {"Value": {"Ref": "Q"}}},
-    }
+    queue = {"Type": "AWS::SQS::Queue", "Properties": {"FifoQueue": True}}
     try:
-        return _output(emulator, template).endswith(".fifo")
+        return emulator.stack({"Q": queue}, Url={"Ref": "Q"})["Url"].endswith(".fifo")
     except ClientError:
         return False
-
-
-def _output(emulator: Emulator, template: dict[str, Any]) -> str:
-    cloudformation = emulator.settings.client("cloudformation")
-    name = f"stack-{next(_numbers)}"
-    cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(template))
-    return str(cloudformation.describe_stacks(StackName=name)["Stacks"][0]["Outputs"][0]["OutputValue"])
 
 
 @scenario
@@ -378,59 +298,6 @@ def listing_move_tasks_is_answered(emulator: Emulator) -> bool:
     """Expect: a queue without move tasks has an empty list of them."""
     url = emulator.queue()
     return not emulator.error_of("list_message_move_tasks", SourceArn=emulator.arn(url))
-
-
-@scenario
-def a_sent_message_does_not_start_docker(emulator: Emulator) -> bool:
-    """Expect: event source mappings are served by opstool's pollers, not by moto's Lambda in Docker."""
-    from moto.awslambda.models import LambdaBackend  # noqa: PLC0415
-
-    role = emulator.settings.client("iam").create_role(
-        RoleName=f"role-{next(_numbers)}", AssumeRolePolicyDocument="{}", Path="/"
-    )["Role"]["Arn"]
-    functions, url = emulator.settings.client("lambda"), emulator.queue()
-    name = f"fn-{next(_numbers)}"
-    functions.create_function(
-        FunctionName=name, Runtime="python3.13", Role=role, Handler="a.b", Code={"ZipFile": _empty_zip()}
-    )
-    functions.create_event_source_mapping(FunctionName=name, EventSourceArn=emulator.arn(url))
-    with mock.patch.object(LambdaBackend, "send_sqs_batch", return_value=True) as invoked:
-        emulator.sqs.send_message(QueueUrl=url, MessageBody="b")
-    return not invoked.called
-
-
-def _empty_zip() -> bytes:
-    return b"PK\x05\x06" + b"\0" * 18
-
-
-@scenario
-def a_log_group_can_be_described_while_it_grows(emulator: Emulator) -> bool:
-    """Expect: a stream that is added meanwhile does not fail the call."""
-    from moto.logs.models import LogStream  # noqa: PLC0415
-
-    logs, group = emulator.settings.client("logs"), f"group-{next(_numbers)}"
-    logs.create_log_group(logGroupName=group)
-    for name in ("a", "b"):
-        logs.create_log_stream(logGroupName=group, logStreamName=name)
-    describe = LogStream.to_describe_dict
-    started: list[threading.Thread] = []
-
-    def describe_while_another_writes(self: Any) -> Any:
-        request = {"logGroupName": group, "logStreamName": f"later-{len(started)}"}
-        started.append(threading.Thread(target=logs.create_log_stream, kwargs=request))
-        started[-1].start()
-        started[-1].join(0.2)
-        return describe(self)
-
-    with mock.patch.object(LogStream, "to_describe_dict", describe_while_another_writes):
-        try:
-            logs.describe_log_streams(logGroupName=group)
-        except ClientError:
-            return False
-        finally:
-            for thread in started:
-                thread.join()
-    return True
 
 
 @scenario
@@ -448,40 +315,3 @@ def a_profile_of_the_user_is_not_asked_for(_: Emulator) -> bool:
         except ProfileNotFound:
             return False
     return True
-
-
-def uncorrected() -> dict[str, bool]:
-    """Run every scenario against moto as it is. For a process of its own: a correction cannot be taken back."""
-    import logging  # noqa: PLC0415
-
-    from moto.moto_server.threaded_moto_server import ThreadedMotoServer  # noqa: PLC0415
-    from moto.sqs import models  # noqa: PLC0415
-
-    logging.disable()
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    skipped, seconds = [0.0], models.unix_time
-    models.unix_time = lambda dt=None: seconds(dt) + skipped[0]  # type: ignore[assignment]
-    models.unix_time_millis = lambda dt=None: (seconds(dt) + skipped[0]) * 1000.0  # type: ignore[assignment]
-
-    def advance(by: float) -> None:
-        skipped[0] += by
-
-    host, port = server.get_host_and_port()
-    settings = ClientSettings(endpoint_url=f"http://{host}:{port}", region="us-east-1")
-    emulator = Emulator(settings=settings, advance=advance)
-    return {name: _holds(run, emulator) for name, run in SCENARIOS.items()}
-
-
-def _holds(run: Callable[[Emulator], bool], emulator: Emulator) -> bool:
-    try:
-        return run(emulator)
-    except (ClientError, RuntimeError):  # a server error is a departure too, and so is a set that changed under a loop
-        return False
-
-
-if __name__ == "__main__":
-    answers = uncorrected()
-    sys.stdout.write(json.dumps(answers) + "\n")
-    sys.stdout.flush()
-    os._exit(0)  # moto's threads are of no more interest

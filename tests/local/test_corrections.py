@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from opstool.local.server import EmbeddedServer
-from tests.local.departures import SCENARIOS, Emulator
+from tests.local import departures, function_departures, log_departures  # noqa: F401 they enter their scenarios
+from tests.local.scenarios import SCENARIOS, Emulator
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 def moto_as_it_is() -> dict[str, bool]:
     """Run the scenarios against uncorrected moto, in a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.local.departures"], capture_output=True, text=True, cwd=ROOT, check=False
+        [sys.executable, "-m", "tests.local.uncorrected"], capture_output=True, text=True, cwd=ROOT, check=False
     )
     assert done.returncode == 0, done.stderr
     answers: dict[str, bool] = json.loads(done.stdout.splitlines()[-1])

@@ -93,7 +93,8 @@ def test_a_timeout_ends_the_process_and_its_children(
     assert not is_running(int(note.read_text()))
     lines = log_of(server, function)
     assert "before" in lines
-    assert any(line.endswith(f"{answer.request_id} Task timed out after 1.00 seconds") for line in lines)
+    assert lines[-1].startswith(f"REPORT RequestId: {answer.request_id}\tDuration: 1000.00 ms\t")
+    assert lines[-1].endswith("\tStatus: timeout")
     assert function.invoke("").payload == '"fresh"'
 
 
@@ -114,7 +115,7 @@ def is_running(pid: int) -> bool:
     [
         ("os._exit(3)", "exit status 3"),
         ("sys.exit('bye')", "exit status 1"),
-        ("os.kill(os.getpid(), 9)", "signal: 9"),
+        ("os.kill(os.getpid(), 9)", "signal: killed"),
         ("os._exit(0)", "without providing a reason"),
     ],
 )
@@ -150,7 +151,14 @@ def test_a_function_that_cannot_be_loaded_fails_each_invocation(
         error = function.invoke(None).error
         assert error is not None
         assert error["errorType"] == error_type
-    assert sum(line.startswith(f"[ERROR] {error_type}") for line in log_of(server, function)) == 2
+    lines = log_of(server, function)
+    if error_type == "Runtime.ExitError":
+        assert (
+            sum(line.endswith("Error: Runtime exited with error: exit status 4\nRuntime.ExitError") for line in lines)
+            == 2
+        )
+    else:
+        assert sum(line.startswith(f"[ERROR] {error_type}") for line in lines) == 2
 
 
 def test_an_answer_that_is_not_json_is_an_error(make_function: MakeFunction) -> None:
@@ -197,10 +205,11 @@ def test_a_json_log_has_json_platform_lines(make_function: MakeFunction, server:
         application_log_level="INFO",
     )
     answer = function.invoke(None)
-    start, known, failure, report = (json.loads(line) for line in log_of(server, function))
+    start, known, failure, done, report = (json.loads(line) for line in log_of(server, function))
     assert start["type"] == "platform.start"
     assert (known["level"], known["message"], known["requestId"]) == ("INFO", "known 1", answer.request_id)
     assert (failure["level"], failure["errorType"]) == ("ERROR", "ValueError")
+    assert (done["type"], done["record"]["status"]) == ("platform.runtimeDone", "error")
     assert (report["type"], report["record"]["status"]) == ("platform.report", "error")
     assert report["record"]["metrics"]["initDurationMs"] > 0
 

@@ -136,7 +136,7 @@ def test_a_function_that_takes_too_long_kills_its_message(local: LocalAws) -> No
     sqs = local.settings.client("sqs")
     sent = sqs.send_message(QueueUrl=local.outputs["OrdersURL"], MessageBody="slow")["MessageId"]
     for attempt in (1, 2):
-        until(lambda attempt=attempt: sum("Task timed out" in one for one in log_lines(local)) == attempt)
+        until(lambda attempt=attempt: sum(one.endswith("Status: timeout") for one in log_lines(local)) == attempt)
         local.advance(7)
     until(lambda: [one for one in receive(local, "DeadURL") if one["MessageId"] == sent])
 
@@ -155,11 +155,13 @@ def test_a_mapping_can_be_disabled_by_its_api(local: LocalAws) -> None:
     """UpdateEventSourceMapping(Enabled=false) stops the consumption, and true starts it again."""
     functions, sqs = local.settings.client("lambda"), local.settings.client("sqs")
     (mapping,) = functions.list_event_source_mappings(FunctionName=local.outputs["WorkerName"])["EventSourceMappings"]
-    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    stopped = functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    assert (mapping["State"], stopped["State"]) == ("Enabled", "Disabling")
     assert all_pollers_saw_it_disabled(local)
     sent = sqs.send_message(QueueUrl=local.outputs["OrdersURL"], MessageBody="waits")["MessageId"]
     attributes = sqs.get_queue_attributes(QueueUrl=local.outputs["OrdersURL"], AttributeNames=["All"])["Attributes"]
     assert attributes["ApproximateNumberOfMessages"] == "1"
+    assert functions.get_event_source_mapping(UUID=mapping["UUID"])["State"] == "Disabled"
     functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
     until(lambda: f"got {sent}" in log_lines(local))
 

@@ -241,3 +241,29 @@ def test_a_mapping_that_lambda_refuses_is_refused(queue: str, properties: dict[s
     """A wrong batch size or window is an error here too, before anything runs."""
     with pytest.raises(UsageError, match="Lambda refuses"):
         config(f"http://127.0.0.1:1/123456789012/{queue}", **properties)
+
+
+def test_its_pollers_rest_when_all_of_them_have_seen_that_it_is_disabled(
+    server: EmbeddedServer, make_queue: MakeQueue
+) -> None:
+    """One that still waits for messages, or has a batch, could take one more."""
+    enabled, script = threading.Event(), Script(Answer(request_id="r", payload="{}"))
+    running = Mapping(config(make_queue()), script, server.settings, is_enabled=enabled.is_set, clock=SystemClock())
+    enabled.set()
+    running._resting.add("one of them")
+    assert not running.all_rest()
+    running._resting.clear()
+    running.start()
+    try:
+        enabled.clear()
+        deadline = time.monotonic() + 10
+        while not running.all_rest():
+            assert time.monotonic() < deadline
+            server.end_long_polls()
+        enabled.set()
+        while running.all_rest():
+            assert time.monotonic() < deadline
+    finally:
+        running.stop()
+        server.end_long_polls()
+        running.join(5)
