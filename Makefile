@@ -14,6 +14,7 @@ help:
 	@echo 'make faults    crashes, faults and servers that we did not write: all of it, up to 20 minutes'
 	@echo 'make faults-short  a part of it, up to 8 minutes'
 	@echo 'make check     lint, types, and what the repository promises about itself'
+	@echo 'make pictures  the pictures of the README, drawn anew from the demo'
 	@echo 'make template  the template through the real SAM CLI: validate, build, deploy, run, delete'
 	@echo 'make clean     what the other targets have installed'
 
@@ -39,6 +40,10 @@ faults: .venv/dev.ready
 .PHONY: faults-short
 faults-short: .venv/dev.ready
 	$(BIN)/pytest -n $(FAULT_WORKERS) --dist worksteal tests/faults
+
+.PHONY: pictures
+pictures: .venv/dev.ready
+	$(BIN)/python -m tests.docs.pictures
 
 .PHONY: check
 check: lint types

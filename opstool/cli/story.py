@@ -6,16 +6,21 @@ lives as long as the story. Only the mending in between is done here, because ed
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import shlex
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opstool.doors.samconfig import local_parameters
+from opstool.doors.toolkit import default_state_dir
 from opstool.words.errors import NotFoundError, OpstoolError
 
 if TYPE_CHECKING:
@@ -25,7 +30,11 @@ Main = Callable[[Sequence[str]], int]
 Say = Callable[[str], None]
 
 STACK_NAME = "demo"
-SENT, POISON = 10, 3
+FINE, POISON, NOT_JSON, NO_OBJECT = 14, 6, 3, 1
+"""Messages that are consumed, and those that die of three different reasons."""
+DEAD = POISON + NOT_JSON + NO_OBJECT
+# What would lead the commands of the story elsewhere.
+_THEIR_SETTINGS = ("OPSTOOL_STATE_DIR", "OPSTOOL_STACK_NAME", "OPSTOOL_QUEUE", "OPSTOOL_OUTPUT")
 _WAIT_S = 30.0
 _POLL_S = 0.1
 
@@ -42,39 +51,54 @@ class Story:
     def tell(self) -> None:
         """Tell it from the deployment to the empty queue; raise OpstoolError when a step does not end as it should."""
         self._send_and_watch()
-        self._look()
-        self._redrive_without_mending()
-        self._mend()
+        biggest = self._look()
+        self._look_closer(biggest["sample_id"])
+        self._redrive_without_mending(biggest["fingerprint"])
+        self._mend(biggest["fingerprint"])
         self._throw_the_rest_away()
 
     def _send_and_watch(self) -> None:
-        self._chapter(f"Ten messages are sent to the source queue; the consumer will reject {POISON} of them.")
-        self._run("send-test-batch", "--poison", str(POISON))
+        self._chapter(f"{FINE + DEAD} messages are sent to the source queue; the consumer will reject {DEAD} of them.")
+        self._run("send-test-batch", "--count", str(FINE + POISON), "--poison", str(POISON), "--quiet")
+        self._run("send-test-batch", "--count", str(NOT_JSON), "--body", "order 4711, by an old client", "--quiet")
+        self._run("send-test-batch", "--count", str(NO_OBJECT), "--body", '["order", 4712]', "--quiet")
         self._until(
-            lambda: self._depth("ProcessingDLQURL") == POISON and self._depth("ProcessingQueueURL") == 0,
-            f"{POISON} messages in the dead-letter queue",
+            lambda: self._depth("ProcessingDLQURL") == DEAD and self._depth("ProcessingQueueURL") == 0,
+            f"{DEAD} messages in the dead-letter queue",
         )
-        self._note(f"{SENT - POISON} were consumed; {POISON} failed three times each, and SQS moved them to the DLQ")
+        self._note(f"{FINE} were consumed; {DEAD} failed three times each, and SQS moved them to the DLQ")
 
-    def _look(self) -> None:
+    def _look(self) -> dict[str, Any]:
+        """Show the reasons; return the group of the most frequent one."""
         self._chapter("What is in there, and why?")
-        self._run("dlq", "list")
+        self._run("dlq", "groups")
+        answer = io.StringIO()
+        with redirect_stdout(answer), redirect_stderr(io.StringIO()):
+            self.main(["--local", "--output", "json", "dlq", "groups"])
+        groups: list[dict[str, Any]] = json.loads(answer.getvalue())["groups"]
+        if [each["count"] for each in groups] != sorted((POISON, NOT_JSON, NO_OBJECT), reverse=True):
+            raise OpstoolError("the dead messages do not have the three reasons they died of", code="demo_failed")
+        return groups[0]
 
-    def _redrive_without_mending(self) -> None:
+    def _look_closer(self, message_id: str) -> None:
+        self._chapter("One of the most frequent kind, in full: its attempts, and the traceback of the last.")
+        self._run("dlq", "show", message_id)
+
+    def _redrive_without_mending(self, fingerprint: str) -> None:
         self._chapter("Put back as they are, they die again: a redrive mends nothing.")
-        self._run("dlq", "redrive", "--yes", "--note", "are they really broken?")
-        self._until(lambda: self._depth("ProcessingDLQURL") == POISON, f"the same {POISON} back in the DLQ")
+        self._run("dlq", "redrive", "--reason", fingerprint, "--yes", "--note", "are they really broken?")
+        self._until(lambda: self._depth("ProcessingDLQURL") == DEAD, f"the same {POISON} back in the DLQ")
         self._note(f"all {POISON} came back, under new ids")
 
-    def _mend(self) -> None:
+    def _mend(self, fingerprint: str) -> None:
         export, mended = self.folder / "dead.jsonl", self.folder / "mended.jsonl"
         self._chapter("So they are exported, mended, and sent to the queue they died in.")
-        self._run("dlq", "export", "--to-file", str(export))
+        self._run("dlq", "export", "--reason", fingerprint, "--to-file", str(export))
         count = mend(export, mended)
         self._note(f"{count} bodies mended: `poison` becomes `message`")
         self._run("dlq", "import", str(mended), "--to-source", "--yes")
         self._until(lambda: self._depth("ProcessingQueueURL") == 0, "the mended messages consumed")
-        if self._depth("ProcessingDLQURL") != POISON:
+        if self._depth("ProcessingDLQURL") != DEAD:
             raise OpstoolError("the mended messages died again", code="demo_failed")
         self._note(f"{count} were consumed; their broken originals still lie in the DLQ")
 
@@ -85,8 +109,8 @@ class Story:
         left = self._depth("ProcessingDLQURL")
         self.say("")
         self.say(
-            f"{SENT} sent: {SENT - POISON} consumed at once, {POISON} mended and consumed. "
-            f"{POISON} originals archived. {left} left in the dead-letter queue."
+            f"{FINE + DEAD} sent: {FINE} consumed at once, {POISON} mended and consumed. "
+            f"{DEAD} originals archived. {left} left in the dead-letter queue."
         )
         if left:
             raise OpstoolError("the dead-letter queue is not empty", code="demo_failed")
@@ -94,7 +118,7 @@ class Story:
     def _run(self, *words: str) -> None:
         """Print a command and run it."""
         self.say(f"$ opstool --local {shlex.join(self._shown(word) for word in words)}")
-        status = self.main(["--local", "--stack-name", STACK_NAME, "--state-dir", str(self.folder), *words])
+        status = self.main(["--local", *words])
         if status:
             raise OpstoolError(f"`opstool {words[0]}` ended with status {status}", code="demo_failed")
 
@@ -131,8 +155,7 @@ def tell(main: Main, say: Say, *, template: Path | None = None) -> None:
 
     started = time.monotonic()
     path = template or find_template()
-    with tempfile.TemporaryDirectory(prefix="opstool-demo-") as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory(prefix="opstool-demo-") as name, _state_in(Path(name)) as folder:
         say("# An AWS on this machine alone, no account: the stack of template.yaml, its consumer running.")
         say("# Its function timeout is 5 s, not 30, and RetryPacing is on, so that what is poison dies in seconds.")
         say("$ opstool local start")
@@ -141,6 +164,20 @@ def tell(main: Main, say: Say, *, template: Path | None = None) -> None:
             say(f"stack {aws.stack_name} on {aws.endpoint_url}")
             Story(main=main, say=say, folder=folder, aws=aws).tell()
     say(f"The whole story took {time.monotonic() - started:.0f} s.")
+
+
+@contextmanager
+def _state_in(folder: Path) -> Iterator[Path]:
+    """Let the commands of the story find their state in a folder without being told, as a person's do."""
+    home = "LOCALAPPDATA" if sys.platform == "win32" else "XDG_STATE_HOME"
+    theirs = {name: os.environ.pop(name, None) for name in (home, *_THEIR_SETTINGS)}
+    os.environ[home] = str(folder)
+    try:
+        yield default_state_dir()
+    finally:
+        os.environ.update({name: value for name, value in theirs.items() if value is not None})
+        if theirs[home] is None:
+            del os.environ[home]
 
 
 def find_template() -> Path:

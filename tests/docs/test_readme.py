@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shlex
@@ -14,14 +15,29 @@ import pytest
 from opstool.cli.main import main
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ("README.md", "docs/runbook.md", "docs/embedded-aws.md", "docs/filters.md")
+DOCUMENTS = (
+    "README.md",
+    "docs/runbook.md",
+    "docs/embedded-aws.md",
+    "docs/filters.md",
+    "docs/doctor.md",
+    "docs/permissions.md",
+)
 TRANSCRIPT = re.compile(r"<!-- transcript: demo -->\n```console\n(.*?)```\n<!-- end of transcript -->", re.DOTALL)
 
 # What differs from run to run: ids, names that CloudFormation makes, ports, paths, times, and the spaces around them.
 VARYING = (
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "MESSAGE-ID"),
     (re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}"), "RUN-ID"),
+    (re.compile(r"^ +[+-]\d+\.\d{3}s  .*"), "LOG-LINE"),
+    (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"), "TIME"),
+    (re.compile(r"\d{4}/\d\d/\d\d/\[\$LATEST\][0-9a-f]{32}"), "LOG-STREAM"),
     (re.compile(r"demo-ProcessingDLQ-\w+"), "DLQ-NAME"),
+    (re.compile(r"demo-Processor(Function|LogGroup)-\w+"), "NAME"),
+    (re.compile(r"[\u2581-\u2588][\u2581-\u2588 ]*"), "TREND "),
+    (re.compile(r"\bsha256 [0-9a-f]{64}"), "SHA256"),
+    (re.compile(r"(?<=13d 23h)\s+\d+s\s+\d+s"), " OLDEST  NEWEST"),
+    (re.compile(r"\(\d+s ago\)"), "(AGO)"),
     (re.compile(r"http://127\.0\.0\.1:\d+"), "ENDPOINT"),
     (re.compile(r"[^\s`]*opstool-demo-\w+"), "FOLDER"),
     (re.compile(r"\d+ requests?"), "N requests"),
@@ -35,7 +51,7 @@ VARYING = (
 MAY_BE_THERE = re.compile(r"  \d+ returned \(sent, and dead again\)")
 
 
-def _steady(text: str) -> list[str]:
+def steady(text: str) -> list[str]:
     """Return the lines with what varies from run to run replaced by its name."""
     lines = []
     for line in text.splitlines():
@@ -43,7 +59,7 @@ def _steady(text: str) -> list[str]:
             for pattern, name in VARYING:
                 line = pattern.sub(name, line)  # noqa: PLW2901 - one replacement after the other
             lines.append(line.rstrip())
-    return lines
+    return [line for line, _ in itertools.groupby(lines)]  # how many log lines there are is the batch's luck
 
 
 def _commands() -> list[str]:
@@ -52,7 +68,10 @@ def _commands() -> list[str]:
     for name in DOCUMENTS:
         text = TRANSCRIPT.sub("", (ROOT / name).read_text(encoding="utf-8"))
         fenced = re.findall(r"^(?:\$ )?(opstool [^\n]*)$", text, re.MULTILINE)
-        quoted = re.findall(r"`(opstool (?:dlq|local|history|resume|send-test-batch|demo|--local)[^`\n]*)`", text)
+        quoted = re.findall(
+            r"`(opstool (?:dlq|local|history|resume|send-test-batch|demo|doctor|consumer|iam-policy|--local)[^`\n]*)`",
+            text,
+        )
         found += [line for line in [*fenced, *quoted] if "$(" not in line]
     return sorted(set(found))
 
@@ -97,4 +116,4 @@ def test_the_transcript_of_the_readme_is_what_the_demo_prints() -> None:
     match = TRANSCRIPT.search((ROOT / "README.md").read_text(encoding="utf-8"))
     assert match is not None
 
-    assert _steady(done.stdout) == _steady(match[1])
+    assert steady(done.stdout) == steady(match[1])
