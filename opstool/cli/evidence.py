@@ -15,6 +15,8 @@ from opstool.words.document import iso
 from opstool.words.logevent import Attempt, LogEvent
 from opstool.words.reason import Evidence, Reason, ReasonState
 
+NO_LOG_LINE = "no log line: throttled, timed out, crashed, or logged without its id"
+"""What is known of a message that the log was read for in vain; errors that name no message may well stand in it."""
 MOST_ATTEMPTS = 10
 """Attempts on a screen; queues give up after three or five receives, and only a long fight has more."""
 MOST_TRACEBACK_LINES = 40
@@ -36,7 +38,8 @@ _TOLD_BY = {
 _HOW_TO_TELL = (
     "Throttles above 0: throttled, the function was never given it",
     "Errors above 0, and Duration (maximum) at the function's timeout: timed out",
-    "Errors above 0, and Duration below it: crashed (out of memory, or at init)",
+    "Errors above 0, and Duration below it: crashed, or failed without naming it",
+    "both at 0: reported as failed, and logged without its id",
 )
 
 
@@ -45,8 +48,8 @@ def reason_lines(shown: Shown) -> Iterator[str]:
     if shown.reason:
         yield from _found_lines(shown.reason)
     elif shown.reason_state is ReasonState.NOT_FOUND:
-        yield "reason: no log line: throttled, timed out or crashed"
-        yield "  the log was read, and no line of it tells of this message"
+        yield f"reason: {NO_LOG_LINE}"
+        yield "  the log was read, and no line of it can be tied to this message"
         names = ", ".join(f"`{safe(each)}`" for each in shown.story.functions) or "its consumer"
         yield f"  the metrics of {names} tell which, at the times of its receives:"
         yield from (f"    {each}" for each in _HOW_TO_TELL)

@@ -17,7 +17,7 @@ Paint = Callable[[str, str], str]
 _LABEL = 8
 _NARROWEST = 40
 _LONGEST_REASON = 160
-"""What is shown of a reason without -v: that of a permission lists every action."""
+"""What is shown of a reason without -v: that of a permission lists every action, and then says what is in the way."""
 
 
 def lines_of(
@@ -79,11 +79,22 @@ def _labelled(label: str, text: str, width: int | None) -> Iterator[str]:
 
 def _unknown(checks: Sequence[Check], width: int | None, paint: Paint, *, most: int | None) -> Iterator[str]:
     """Yield each reason once, with the codes that it leaves open."""
-    for reason in dict.fromkeys(each.found for each in checks):
-        codes = ", ".join(dict.fromkeys(each.code for each in checks if each.found == reason))
-        yield f"{paint('unknown', YELLOW)} {codes}"
-        yield from _labelled("", reason if most is None else start_of(reason, most), width)
+    codes_of: dict[str, list[str]] = {}
+    for each in checks:
+        codes = codes_of.setdefault(each.found if most is None else _shortened(each.found, most), [])
+        codes.extend([] if each.code in codes else [each.code])
+    for reason, codes in codes_of.items():
+        yield f"{paint('unknown', YELLOW)} {', '.join(codes)}"
+        yield from _labelled("", reason, width)
         yield ""
+
+
+def _shortened(reason: str, most: int) -> str:
+    """Return a reason that is not too long: of a list of actions only the remark behind it, which is their reason."""
+    _, opened, remark = reason.partition(" (")
+    if len(reason) > most and opened and remark.endswith(")"):
+        return f"{start_of(remark.removesuffix(')'), most)}; -v names the actions"
+    return start_of(reason, most)
 
 
 def _short(word: str, checks: Sequence[Check], width: int | None, paint: Paint) -> Iterator[str]:

@@ -18,16 +18,16 @@ from contextlib import suppress
 import typer
 import typer.main
 
-from opstool.cli import (  # noqa: F401 - each adds its commands
+from opstool.cli.commands import (  # noqa: F401 - each adds its own
     archive,
     change,
     consumer,
     doctor,
     extend,
-    grouping,
+    groups,
+    iampolicy,
+    listing,
     local,
-    look,
-    policy,
     queues,
     runs,
     show,

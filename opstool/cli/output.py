@@ -69,18 +69,23 @@ class Output:
             self.document(each)
 
 
-def write(text: str) -> None:
-    """Write to stdout and flush, so that what was written is known to have been taken."""
+def write(text: str) -> bool:
+    """Write to stdout and flush, so that what was written is known to have been taken; False when nobody reads it.
+
+    Raises StorageError when the disk is full.
+    """
     if sys.stdout is None:  # started with its stdout closed (`>&-`): as with a reader that went away
-        return
+        return False
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
         let_go_of_stdout()
+        return False
     except OSError as error:
         let_go_of_stdout()
         raise StorageError(f"the output cannot be written: {error.strerror}", code=OUTPUT_UNWRITABLE) from error
+    return True
 
 
 def let_go_of_stdout() -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Sequence
 
-from opstool.cli.output import OUTPUT_UNWRITABLE, let_go_of_stdout
+from opstool.cli.output import write
 from opstool.cli.screen import cut, width_of
-from opstool.words.errors import StorageError
 
 _UP, _TO_END_OF_SCREEN = "\x1b[{}A\r", "\x1b[J"
 
@@ -31,20 +29,4 @@ class Redraw:
         up = sum(max(1, -(-width // max(1, columns))) for width in self._widths)
         self._widths = [width_of(line) for line in shown]
         start = _UP.format(up) + _TO_END_OF_SCREEN if up else ""
-        return say(start + "".join(f"{line}\n" for line in shown))
-
-
-def say(text: str) -> bool:
-    """Write to stdout and flush; False when the reader has gone away. Raises StorageError when the disk is full."""
-    if sys.stdout is None:  # started with its stdout closed (`>&-`)
-        return False
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        let_go_of_stdout()
-        return False
-    except OSError as error:
-        let_go_of_stdout()
-        raise StorageError(f"the output cannot be written: {error.strerror}", code=OUTPUT_UNWRITABLE) from error
-    return True
+        return write(start + "".join(f"{line}\n" for line in shown))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from opstool.doors.ask import Ask
+from opstool.doors.wire import reading
 from opstool.words.function import EventSourceMapping, Function
 
 
@@ -21,7 +22,8 @@ class Functions:
         request: dict[str, Any] = {"EventSourceArn": queue_arn}
         while True:
             page = self._ask("lambda", "ListEventSourceMappings", request)
-            found += [_mapping(each) for each in page.get("EventSourceMappings", [])]
+            with reading("ListEventSourceMappings"):
+                found += [_mapping(each) for each in page.get("EventSourceMappings", [])]
             marker = page.get("NextMarker")
             if not marker or marker == request.get("Marker"):
                 return [each for each in found if each.source_arn == queue_arn]  # not every emulator filters
@@ -30,23 +32,24 @@ class Functions:
     def function(self, arn: str) -> Function:
         """Return the configuration of the function, version or alias of this ARN."""
         answer = self._ask("lambda", "GetFunctionConfiguration", {"FunctionName": arn})
-        logging: Mapping[str, Any] = answer.get("LoggingConfig") or {}
-        name = str(answer["FunctionName"])
-        return Function(
-            name=name,
-            arn=arn,
-            timeout_s=int(answer.get("Timeout", 3)),
-            memory_mb=int(answer.get("MemorySize", 128)),
-            runtime=answer.get("Runtime"),
-            # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-loggroups.html
-            log_group=str(logging.get("LogGroup") or f"/aws/lambda/{name}"),
-            log_format=str(logging.get("LogFormat") or "Text"),
-            application_log_level=logging.get("ApplicationLogLevel"),
-            system_log_level=logging.get("SystemLogLevel"),
-            role_arn=answer.get("Role"),
-            kms_key_arn=answer.get("KMSKeyArn"),
-            dead_letter_arn=(answer.get("DeadLetterConfig") or {}).get("TargetArn") or None,
-        )
+        with reading("GetFunctionConfiguration"):
+            logging: Mapping[str, Any] = answer.get("LoggingConfig") or {}
+            name = str(answer["FunctionName"])
+            return Function(
+                name=name,
+                arn=arn,
+                timeout_s=int(answer.get("Timeout", 3)),
+                memory_mb=int(answer.get("MemorySize", 128)),
+                runtime=answer.get("Runtime"),
+                # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-loggroups.html
+                log_group=str(logging.get("LogGroup") or f"/aws/lambda/{name}"),
+                log_format=str(logging.get("LogFormat") or "Text"),
+                application_log_level=logging.get("ApplicationLogLevel"),
+                system_log_level=logging.get("SystemLogLevel"),
+                role_arn=answer.get("Role"),
+                kms_key_arn=answer.get("KMSKeyArn"),
+                dead_letter_arn=(answer.get("DeadLetterConfig") or {}).get("TargetArn") or None,
+            )
 
     def set_enabled(self, uuid: str, *, enabled: bool) -> str:
         """Enable or disable an event source mapping; return the state that Lambda answers."""

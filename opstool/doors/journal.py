@@ -21,27 +21,10 @@ from typing import Any
 from opstool.doors.claim import claim_one
 from opstool.doors.clock import Clock
 from opstool.doors.database import Database
+from opstool.doors.journaltables import SCHEMA, move_of, run_of
 from opstool.words.errors import NotFoundError
 from opstool.words.message import Message
-from opstool.words.record import Claim, Move, RunRecord, State
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS runs (
-    run_id TEXT PRIMARY KEY, verb TEXT NOT NULL, queue TEXT NOT NULL, status TEXT NOT NULL,
-    started_at_ms INTEGER NOT NULL, ended_at_ms INTEGER, note TEXT, lease_s INTEGER NOT NULL,
-    plan TEXT NOT NULL, report TEXT, audit TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS moves (
-    origin TEXT NOT NULL, record_id TEXT NOT NULL, run_id TEXT NOT NULL, body_sha256 TEXT NOT NULL,
-    state TEXT NOT NULL, unknown_sends INTEGER NOT NULL DEFAULT 0,
-    maybe_twice INTEGER NOT NULL DEFAULT 0, taken_over INTEGER NOT NULL DEFAULT 0, source_arn TEXT,
-    new_id TEXT, target TEXT, intent_at_ms INTEGER NOT NULL, updated_at_ms INTEGER NOT NULL,
-    PRIMARY KEY (origin, record_id)
-);
-CREATE INDEX IF NOT EXISTS moves_by_run ON moves (run_id);
-CREATE INDEX IF NOT EXISTS moves_by_new_id ON moves (new_id);
-CREATE INDEX IF NOT EXISTS moves_open ON moves (origin) WHERE state <> 'settled';
-"""
+from opstool.words.record import Claim, Move, RunRecord
 
 
 class Journal:
@@ -49,7 +32,7 @@ class Journal:
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self._clock = clock
-        self._database = Database(path, _SCHEMA)
+        self._database = Database(path, SCHEMA)
 
     def close(self) -> None:
         """Write what still waits, and let go of the file; only settlements wait, and those may be lost."""
@@ -118,18 +101,17 @@ class Journal:
                 code="run_not_found",
                 hint="opstool history lists the runs",
             )
-        return _run_record(rows[0])
+        return run_of(rows[0])
 
     def runs(self, limit: int = 50) -> list[RunRecord]:
         """Return the latest runs, newest first."""
         return [
-            _run_record(row)
-            for row in self._database.rows("SELECT * FROM runs ORDER BY started_at_ms DESC LIMIT ?", limit)
+            run_of(row) for row in self._database.rows("SELECT * FROM runs ORDER BY started_at_ms DESC LIMIT ?", limit)
         ]
 
     def moves(self, run_id: str) -> Iterator[Move]:
         """Return every message that a run has sent or meant to send."""
-        return map(_move, self._database.rows("SELECT * FROM moves WHERE run_id = ? ORDER BY intent_at_ms", run_id))
+        return map(move_of, self._database.rows("SELECT * FROM moves WHERE run_id = ? ORDER BY intent_at_ms", run_id))
 
     # -- messages
 
@@ -218,7 +200,7 @@ class Journal:
         """Return the messages of any run that were meant to be sent, or sent, and not yet deleted."""
         self._database.commit(lambda _: None)
         return [
-            _move(row)
+            move_of(row)
             for row in self._database.rows("SELECT * FROM moves WHERE origin = ? AND state <> 'settled'", origin)
         ]
 
@@ -240,7 +222,7 @@ class Journal:
     def origin_of(self, new_id: str) -> Move | None:
         """Return the move that sent a message with this id: where it came from."""
         rows = self._database.rows("SELECT * FROM moves WHERE new_id = ? LIMIT 1", new_id)
-        return _move(rows[0]) if rows else None
+        return move_of(rows[0]) if rows else None
 
     def sources_of(self, new_ids: Iterable[str]) -> dict[str, str]:
         """Return, by the id that a message has now, the ARN of the queue that it died in before it was sent again."""
@@ -250,14 +232,3 @@ class Journal:
             json.dumps(list(new_ids)),
         )
         return {row["new_id"]: row["source_arn"] for row in rows}
-
-
-def _run_record(row: sqlite3.Row) -> RunRecord:
-    fields = dict(row)
-    for name in ("plan", "audit", "report"):
-        fields[name] = json.loads(fields[name]) if fields[name] else None
-    return RunRecord(**fields)
-
-
-def _move(row: sqlite3.Row) -> Move:
-    return Move(**{**dict(row), "state": State(row["state"])})

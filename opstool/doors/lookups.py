@@ -26,6 +26,8 @@ MOST_ROWS = 200_000
 SETTLED_MS = 15 * 60_000
 """How long after a message died the log may still grow by lines that tell why: an invocation lasts at most 15 minutes.
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+_PROBABLE = f'"evidence": "{Evidence.TIME}"'
+"""How a reason is written that a later look-up in vain takes back; within a text its quotes would be escaped."""
 _MOST_IDS_A_QUERY = 500
 """SQLite takes 999 parameters of a statement in its older versions."""
 _SCHEMA = """
@@ -56,13 +58,17 @@ class Lookups:
         self.note: str | None = None
 
     def get(self, message_ids: Iterable[str], *, log_groups: Collection[str]) -> dict[str, Reason | None]:
-        """Return what is known of these messages; None: looked for in vain, and long enough after they died."""
+        """Return what is known of these messages; None: looked for in vain, and long enough after they died.
+
+        A reason that is only probable is treated in the same way: a line that tells may still come.
+        """
         known: dict[str, Reason | None] = {}
         for row in self._rows(list(message_ids), _key(log_groups)):
+            is_settled = row["looked_at_ms"] - row["dead_since_ms"] >= SETTLED_MS
             if row["reason"] is None:
-                if row["looked_at_ms"] - row["dead_since_ms"] >= SETTLED_MS:
+                if is_settled:
                     known[row["message_id"]] = None
-            elif reason := _reason(row["reason"]):
+            elif (reason := _reason(row["reason"])) and (is_settled or reason.evidence is not Evidence.TIME):
                 known[row["message_id"]] = reason
         return known
 
@@ -80,8 +86,9 @@ class Lookups:
         def write(database: sqlite3.Connection) -> None:
             database.executemany(
                 "INSERT INTO lookups VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
-                " reason = coalesce(excluded.reason, reason), looked_at_ms = excluded.looked_at_ms",
-                rows,
+                " reason = coalesce(excluded.reason, CASE WHEN instr(reason, ?) = 0 THEN reason END),"
+                " looked_at_ms = excluded.looked_at_ms",
+                [(*row, _PROBABLE) for row in rows],
             )
             surplus = database.execute("SELECT count(*) FROM lookups").fetchone()[0] - MOST_ROWS
             if surplus > 0:

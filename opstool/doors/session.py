@@ -24,11 +24,18 @@ if TYPE_CHECKING:
 _ONE_ATTEMPT = {"SendMessage", "SendMessageBatch", "ReceiveMessage"}
 _CONNECTIONS = 128
 """Kept-alive connections of one client: at least one for each worker."""
+_MAY_TAKE_LONG = {"sqs", "s3"}
+"""What a long poll or an archive needs the whole of `timeout_s` for. The others answer within a second or two, each is
+asked three times by botocore, and most commands go on without them: they get a third of it."""
+_SPEAK_JSON = {"sqs", "lambda", "logs", "kms", "cloudwatch"}
+_NOT_IMPLEMENTED = 501
+_LONGEST_MESSAGE = 1_000
+"""Characters of a service's message: what a server that is not AWS says may be a page."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Connection:
-    """Which AWS to speak to; what is None is botocore's to find. `timeout_s` bounds one call.
+    """Which AWS to speak to; what is None is botocore's to find. `timeout_s` bounds one call to SQS or S3.
 
     `is_isolated`: nothing of the user's AWS settings is read, no profile, no file, no proxy; for an endpoint on this
     machine, which needs none of them and must get none of them.
@@ -92,9 +99,10 @@ class Session:
         from botocore.config import Config  # noqa: PLC0415 - as above
 
         timeout = self._connection.timeout_s
+        bound = timeout if service in _MAY_TAKE_LONG else timeout / 3
         config = Config(
-            connect_timeout=min(timeout, 10.0),
-            read_timeout=timeout,
+            connect_timeout=min(bound, 10.0),
+            read_timeout=bound,
             max_pool_connections=_CONNECTIONS,
             user_agent_extra="opstool",
         )
@@ -104,8 +112,8 @@ class Session:
             config = config.merge(Config(retries={"total_max_attempts": 1, "mode": "standard"}))
         with _our_errors("CreateClient"):
             client = self._boto.client(service, endpoint_url=self._connection.endpoint_url, config=config)
-        if service == "sqs":
-            client.meta.events.register("after-call.sqs", _refuse_garbled)
+        if service in _SPEAK_JSON:
+            client.meta.events.register(f"after-call.{service}", _refuse_garbled)
         return client
 
     def sqs_call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -117,8 +125,9 @@ class Session:
     ) -> dict[str, Any]:
         """Carry out one request of any service; raise OpstoolError when it says no."""
         client = self.client(service, one_attempt=one_attempt)
-        with _our_errors(operation):
-            answer: dict[str, Any] = getattr(client, _method(operation))(**request)
+        method = getattr(client, _method(operation))
+        with _our_errors(operation), _understood(service, operation):
+            answer: dict[str, Any] = method(**request)
             return answer
 
     def identity(self) -> Identity:
@@ -146,6 +155,8 @@ def _method(operation: str) -> str:
 def _refuse_garbled(http_response: Any, model: Any, **_: Any) -> None:
     """Raise when an answer that says yes is no JSON object: botocore takes a cut or foreign one for an empty answer.
 
+    Of another service that is what a server with SQS alone may say, and asking again does not help.
+
     An empty answer to a receive means an empty queue, and that is not what a proxy's page means. Some servers say it
     without a byte; then length and type have to say that nothing is missing, and that it is SQS who speaks.
     """
@@ -153,10 +164,31 @@ def _refuse_garbled(http_response: Any, model: Any, **_: Any) -> None:
 
     content, headers = http_response.content.strip(), http_response.headers
     whole = content.startswith(b"{") and content.endswith(b"}")
-    told_empty = headers.get("Content-Length") == "0" and "amz-json" in headers.get("Content-Type", "")
+    is_sqs = model.service_model.service_name == "sqs"
+    told_empty = is_sqs and headers.get("Content-Length") == "0" and "amz-json" in headers.get("Content-Type", "")
     nothing_to_say = not content and (model.output_shape is None or told_empty)
     if http_response.status_code == 200 and not whole and not nothing_to_say:  # noqa: PLR2004 - HTTP's own number
-        raise HTTPClientError(error="the answer is not JSON")
+        raise HTTPClientError(error="the answer is not JSON") if is_sqs else _foreign(model.name)
+
+
+@contextmanager
+def _understood(service: str, operation: str) -> Iterator[None]:
+    """Raise our error for an answer of another shape than AWS's: botocore's parsers do not look first."""
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError) as error:
+        raise (_no_answer(operation, error) if service == "sqs" else _foreign(operation)) from error
+
+
+def _foreign(operation: str) -> ServiceError:
+    """Return the error for an answer that is none of the service's."""
+    return ServiceError(f"`{operation}`: what answers is not AWS", code="foreign_answer", outcome_unknown=True)
+
+
+def _one_line(message: str) -> str:
+    """Return what a service says without the page that a server without this service may answer."""
+    text = " ".join(message.split())
+    return "what answers is not AWS" if text.startswith("<") else text[:_LONGEST_MESSAGE]
 
 
 @contextmanager
@@ -172,7 +204,10 @@ def _our_errors(operation: str) -> Iterator[None]:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
         # SQS says its legacy code in `Code`, and the modelled one, which our table knows, beside it.
         code = str(details.get("QueryErrorCode") or details.get("Code", "Unknown"))
-        raise error_for(operation, code, details.get("Message", ""), status) from error
+        message = _one_line(str(details.get("Message", "")))
+        if status == _NOT_IMPLEMENTED:  # a server that is not AWS, and no failure that passes
+            code, message = "UnknownOperation", "this server does not have it"
+        raise error_for(operation, code, message, status) from error
     except BotoCoreError as error:
         raise _client_side_error(operation, error) from error
     except ResponseParserError as error:  # a proxy's page where XML should be; no BotoCoreError

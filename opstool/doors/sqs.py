@@ -154,11 +154,6 @@ class Sqs:
                 return MoveTask(status=status, moved=moved, to_move=None if to_move is None else int(to_move))
         return None
 
-    def active_move_task(self, queue: Queue) -> str | None:
-        """Return the status of the native move task that is under way from this queue; None when there is none."""
-        task = self.move_task(queue)
-        return task.status if task else None
-
     def _pages(self, operation: str, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         while True:
             page = self._ask(operation, **request)

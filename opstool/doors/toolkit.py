@@ -16,6 +16,7 @@ from opstool.doors.clock import Clock, SystemClock
 from opstool.doors.functions import Functions
 from opstool.doors.journal import Journal
 from opstool.doors.logs.logs import Logs
+from opstool.doors.logs.scan import Scan
 from opstool.doors.lookups import FILE_NAME, Lookups
 from opstool.doors.samconfig import stack_name_from
 from opstool.doors.session import Connection, Session
@@ -76,6 +77,11 @@ class Toolkit:
     def logs(self) -> Logs:
         """Return the door to CloudWatch Logs."""
         return Logs(self.ask, self.clock, self.stop)
+
+    @cached_property
+    def scan(self) -> Scan:
+        """Return the bill of reading the logs: one bound for all that this invocation looks up."""
+        return Scan(limit_bytes=self.log_reading.scan_limit_bytes)
 
     @cached_property
     def lookups(self) -> Lookups:

@@ -15,6 +15,7 @@ from opstool.doors.clock import Clock
 from opstool.doors.sqs import Sqs
 from opstool.doors.wire import EntryFailure, Received
 from opstool.engine.batches import each_batch
+from opstool.engine.deletion import Deletion
 from opstool.engine.lease import Lease
 from opstool.engine.leftovers import Leftovers
 from opstool.words.errors import OpstoolError
@@ -35,17 +36,6 @@ class Poll(NamedTuple):
 
     fresh: list[Lease]
     again: int
-
-
-class Deletion(NamedTuple):
-    """What became of a delete, by message id.
-
-    `doubtful`: SQS said yes, but the hold may have lapsed before. Whoever received the message meanwhile still has it,
-    because a standard queue says yes to a stale handle and does nothing.
-    """
-
-    failed: dict[str, EntryFailure]
-    doubtful: set[str]
 
 
 class Leases:

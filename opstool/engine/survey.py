@@ -91,9 +91,9 @@ def _survey(
     )
     with kit.watch("looking", hold.tally, dlq.attributes.depth):
         scan.run()
-    if kit.stop.is_set():
-        raise InterruptedRunError("interrupted while looking; everything was released, and nothing was changed")
+    _unless_stopped(kit)
     found = _why(kit, dlq, matched, looked_at_ms=looked_at_ms) if reasons or by_reason else NOT_ASKED
+    _unless_stopped(kit)
     if by_reason:
         if to_change or not found.asked:
             refuse_unknown(found)
@@ -121,6 +121,11 @@ def peek(hold: Hold) -> list[Lease]:
         if leases:
             return leases
     return []
+
+
+def _unless_stopped(kit: Toolkit) -> None:
+    if kit.stop.is_set():
+        raise InterruptedRunError("interrupted while looking; everything was released, and nothing was changed")
 
 
 def _why(kit: Toolkit, dlq: DeadLetterQueue, matched: list[Lease], *, looked_at_ms: int) -> Reasons:

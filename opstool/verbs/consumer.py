@@ -9,6 +9,7 @@ from enum import StrEnum
 from opstool.doors.stack import SOURCE_OUTPUT
 from opstool.doors.toolkit import Toolkit
 from opstool.engine.recorded import plan_of, recorded
+from opstool.words.awserrors import BUSY
 from opstool.words.errors import NotFoundError, OpstoolError, RefusedError, ServiceError, UsageError
 from opstool.words.function import EventSourceMapping
 from opstool.words.plan import Plan
@@ -19,7 +20,6 @@ PAUSE, RESUME = "consumer-pause", "consumer-resume"
 GONE = "Deleted"
 """Our word for a mapping that exists no more; Lambda has none."""
 _AT_REST = {"Enabled", "Disabled"}
-_TOWARDS = {"Enabled": "Enabling", "Disabled": "Disabling"}
 _LONGEST_WAIT_S = 600.0
 """AWS documents no time. Terraform's AWS provider waits for an update of a mapping as long."""
 _POLL_S = 2.0
@@ -136,16 +136,11 @@ class _Switchboard:
         except NotFoundError:
             return replace(each, state_after=GONE)
         except ServiceError as error:
-            passing = error.retryable or _is_busy(error)
+            passing = error.retryable or error.code == BUSY
             return replace(each, state_after=each.state_after or each.mapping.state, error=None if passing else error)
         except OpstoolError as error:
             return replace(each, state_after=each.state_after or each.mapping.state, error=error)
         return replace(each, state_after=state)
-
-
-def _is_busy(error: ServiceError) -> bool:
-    """Tell whether Lambda refused because another change is under way: it passes."""
-    return "ResourceInUseException" in error.message or "ResourceConflictException" in error.message
 
 
 def prepare(
@@ -213,12 +208,16 @@ def _switches(
 
 
 def _paused_here(kit: Toolkit) -> set[str]:
-    """Return the mappings that were last paused, and not resumed, by a run in this machine's journal."""
+    """Return the mappings that were last paused, and not resumed, by a run in this machine's journal.
+
+    A pause that found one on its way to rest has only waited: whoever disabled it was somebody else, or a run before.
+    """
     latest: dict[str, str] = {}
     for run in kit.journal.runs(_RUNS_READ):
         if run.verb in {PAUSE, RESUME}:
             for each in run.plan["options"]["mappings"]:
-                latest.setdefault(each["uuid"], run.verb)
+                if run.verb == RESUME or each["state"] != "Disabling":
+                    latest.setdefault(each["uuid"], run.verb)
     return {uuid for uuid, verb in latest.items() if verb == PAUSE}
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
@@ -16,6 +14,7 @@ from opstool.doors.toolkit import Toolkit
 from opstool.verbs import browse
 from opstool.words.errors import AccessError, NotFoundError, OpstoolError, ServiceError, UsageError
 from opstool.words.queue import Queue, QueueAttributes, Source
+from opstool.words.queuerole import Role, role_of
 from opstool.words.report import Tally
 
 T = TypeVar("T")
@@ -24,28 +23,12 @@ _LOOK_UPS_AT_ONCE = 16
 """Concurrent requests: quick for thousands of queues. How many GetQueueAttributes SQS admits is not documented."""
 _WAITS_S = (0.5, 1.0, 2.0, 4.0)
 """Before each further try of a request that was throttled or failed, beside boto3's own."""
+_THROTTLED = "throttled"
+"""The one failure of a question about move tasks that is worth a wait: some servers fail at it for ever."""
 _MOST_UNREAD = 20
 """Queues that may fail on their own; more of them are a service that fails, and then so does the overview."""
 _LOOKED_AT = 100
 """Messages of each queue that are looked at for their expiry."""
-_DLQ_NAME = re.compile(r"(?<![a-z])(?i:dlq)s?(?![a-z])|DLQ|Dlq(?![a-z])|dlq(?:\.fifo)?$|(?i:dead[-_]?letter)")
-"""`dlq` as a word of the name (orders-dlq-prod, OrdersDLQ-1A2B3C) or at its end, or `dead-letter` anywhere."""
-
-
-class Role(StrEnum):
-    """What a queue is to the others of its account and region."""
-
-    DLQ = "dlq"
-    """Some redrive policy points to it."""
-    ORPHAN = "orphan"
-    """It looks like a dead-letter queue, by its name or by a redrive allow policy, and no redrive policy points to it.
-
-    Lambda, SNS or EventBridge may fill it all the same: SQS does not tell.
-    """
-    NO_DLQ = "no_dlq"
-    """It has no redrive policy, or one whose target does not exist."""
-    SOURCE = "source"
-    """It has a dead-letter queue, and is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,9 +128,10 @@ class _LookUps:
         if found.role is not Role.DLQ:
             return None
         try:
-            return self._patiently(lambda: self._kit.sqs.active_move_task(found.queue))
+            task = self._patiently(lambda: self._kit.sqs.move_task(found.queue), passing={_THROTTLED})
         except (AccessError, NotFoundError, ServiceError):
             return None  # an endpoint without move tasks, as most emulators; not allowed; or the queue is gone by now
+        return task.status if task else None
 
     def _describe(self, url: str) -> tuple[Queue, QueueAttributes] | None:
         return self._readable(lambda: self._kit.sqs.describe(url))
@@ -193,13 +177,13 @@ class _LookUps:
                 raise
         return None
 
-    def _patiently(self, question: Callable[[], T]) -> T:
-        """Return the answer, asked for again after a while when SQS throttles or fails."""
+    def _patiently(self, question: Callable[[], T], *, passing: Collection[str] = ()) -> T:
+        """Return the answer, asked for again after a while when SQS throttles or fails; or with these codes alone."""
         for wait_s in _WAITS_S:
             try:
                 return question()
             except ServiceError as error:
-                if not error.retryable:
+                if not error.retryable or (passing and error.code not in passing):
                     raise
             self._kit.clock.sleep(wait_s, self._kit.stop)
         return question()
@@ -209,15 +193,9 @@ def _summary(
     queue: Queue, attributes: QueueAttributes, sources: Sequence[Source], exists: Mapping[str, bool | None]
 ) -> DlqSummary:
     """Return a queue with what it is to the others."""
-    policy, allowed = attributes.redrive_policy, attributes.redrive_allow_policy
+    policy = attributes.redrive_policy
     target = exists[policy.dlq_arn] if policy else True
-    looks_like_one = _DLQ_NAME.search(queue.name) or (allowed and allowed.permission != "denyAll")
-    if sources:
-        role = Role.DLQ
-    elif policy:
-        role = Role.NO_DLQ if target is False else Role.SOURCE
-    else:
-        role = Role.ORPHAN if looks_like_one else Role.NO_DLQ
+    role = role_of(queue, attributes, has_sources=bool(sources), has_target=target is not False)
     missing = None if target is None else not target
     return DlqSummary(
         queue=queue, attributes=attributes, sources=tuple(sources), role=role, redrive_target_missing=missing

@@ -127,7 +127,10 @@ class _Gauge:
         return (after - before) * 60 / (ended_s - began_s) if ended_s > began_s else None
 
     def _move_task(self) -> MoveTask | None:
-        """Return the move task under way; whoever may not ask, or asks a server without, is not asked again."""
+        """Return the move task under way; whoever may not ask, or asks a server without, is not asked again.
+
+        What passes leaves the last one: some servers fail at this for ever, and the counts are there all the same.
+        """
         if not self._asks_for_tasks:
             return None
         try:
@@ -136,6 +139,6 @@ class _Gauge:
             self._asks_for_tasks = False
         except ServiceError as error:
             if error.retryable:
-                raise
+                return self._task
             self._asks_for_tasks = False
         return None

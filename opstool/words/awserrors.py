@@ -34,6 +34,10 @@ BATCH_TOO_LONG = "batch_too_long"
 UNKNOWN_OPERATION = "unknown_operation"
 INVALID_REQUEST = "invalid_request"
 STALE_RECEIPT_HANDLE = "stale_receipt_handle"
+BUSY = "busy"
+"""Another change of the same thing is under way: it passes."""
+LIMIT_EXCEEDED = "limit_exceeded"
+"""Too many at once, of what the account may have a certain number."""
 STALE_HANDLE_CODES = {"ReceiptHandleIsInvalid", "MessageNotInflight"}
 HOPELESS_CODES = {"InvalidMessageContents", "InvalidParameterValue", *STALE_HANDLE_CODES}
 """What is wrong with a request or an entry, and stays wrong however often it is repeated."""
@@ -41,6 +45,9 @@ HOPELESS_CODES = {"InvalidMessageContents", "InvalidParameterValue", *STALE_HAND
 _BY_CODE = {
     "BatchRequestTooLong": BATCH_TOO_LONG,
     "OverLimit": OVER_LIMIT,
+    "ResourceInUse": BUSY,
+    "ResourceConflict": BUSY,
+    "LimitExceeded": LIMIT_EXCEEDED,
     "InvalidMessageContents": INVALID_REQUEST,
     "InvalidParameterValue": INVALID_REQUEST,
     **dict.fromkeys(STALE_HANDLE_CODES, STALE_RECEIPT_HANDLE),

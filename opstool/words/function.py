@@ -26,9 +26,9 @@ class EventSourceMapping:
     provisioned_pollers: bool = False
 
     @property
-    def is_enabled(self) -> bool:
-        """Tell whether it hands messages out, or is about to."""
-        return self.state in {"Enabled", "Enabling", "Creating", "Updating"}
+    def is_enabled(self) -> bool | None:
+        """Tell whether it hands messages out, or is about to; None while it is changed and its state says neither."""
+        return None if self.state == "Updating" else self.state in {"Enabled", "Enabling", "Creating"}
 
     @property
     def reports_item_failures(self) -> bool:

@@ -23,7 +23,7 @@ class ReasonState(StrEnum):
 
     FOUND = "found"
     NOT_FOUND = "not_found"
-    """The log was read, and no line tells: the function was throttled, timed out, or crashed before it could log."""
+    """The log was read, and no line tells: the function was throttled, crashed before it could log, or logs no ids."""
     UNKNOWN = "unknown"
     """The log could not be read, or not to its end."""
 

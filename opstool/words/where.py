@@ -1,4 +1,4 @@
-"""A JMESPath expression that decides over a message: checked whole before the first message, then evaluated safely."""
+"""A JMESPath expression over a message: checked whole before the first message, then evaluated safely."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from opstool.words.document import MESSAGE_KEYS
 from opstool.words.errors import UsageError
 from opstool.words.evaluation import MOST_STEPS, BoundedInterpreter, OverBudgetError
 
-_OPTION = "--where"
+OPTION = "--where"
 # Python's stack holds 1,000 frames and jmespath spends two a level; what people write has ten levels.
 _DEEPEST = 100
 # What jmespath raises on the values of a message: its own errors (ValueError), comparisons of a text with a number
@@ -34,9 +34,10 @@ class EvaluationError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Expression:
-    """A compiled expression; `parsed` is jmespath's."""
+    """A compiled expression; `parsed` is jmespath's, and errors name the `option` at which it was typed."""
 
     text: str
+    option: str = OPTION
     parsed: Any = field(repr=False, compare=False)
 
     @property
@@ -47,51 +48,55 @@ class Expression:
             for node in _nodes(self.parsed.parsed)
         )
 
-    def holds(self, document: Mapping[str, Any]) -> bool:
-        """Tell whether the value is true as JMESPath has it: not null, false, "", [] or {}; the number 0 is true."""
+    def value(self, document: Mapping[str, Any]) -> Any:
+        """Return the value for the document of a message; EvaluationError where it has none."""
         try:
-            value = BoundedInterpreter().visit(self.parsed.parsed, document)
+            return BoundedInterpreter().visit(self.parsed.parsed, document)
         except OverBudgetError:
-            raise EvaluationError(f"`{_OPTION}`: more than {MOST_STEPS:,} steps") from None
+            raise EvaluationError(f"`{self.option}`: more than {MOST_STEPS:,} steps") from None
         except exceptions.JMESPathTypeError as error:
             expected = " or ".join(error.expected_types)
             problem = f"{error.function_name}() got {error.actual_type} and wants {expected}"
-            raise EvaluationError(f"`{_OPTION}`: {problem}") from None
+            raise EvaluationError(f"`{self.option}`: {problem}") from None
         except _EVALUATION_ERRORS as error:
-            raise EvaluationError(f"`{_OPTION}`: {type(error).__name__}") from None
+            raise EvaluationError(f"`{self.option}`: {type(error).__name__}") from None
+
+    def holds(self, document: Mapping[str, Any]) -> bool:
+        """Tell whether the value is true as JMESPath has it: not null, false, "", [] or {}; the number 0 is true."""
+        value = self.value(document)
         if isinstance(value, str | list | dict):
             return bool(value)
         return value is True or (isinstance(value, int | float) and value is not False)
 
 
-def compile_where(text: str) -> Expression:
-    """Return the compiled expression; raises UsageError that points at the character."""
+def compile_where(text: str, *, option: str = OPTION) -> Expression:
+    """Return the compiled expression of an option; raises UsageError that points at the character."""
     if not text.strip():
-        raise point_at(_OPTION, text, 0, "the expression is empty")
+        raise point_at(option, text, 0, "the expression is empty")
     try:
         with _no_warnings():
-            expression = Expression(text=text, parsed=jmespath.compile(text))
+            expression = Expression(text=text, option=option, parsed=jmespath.compile(text))
     except exceptions.JMESPathError as error:
-        raise _parse_error(text, error) from None
+        raise _parse_error(option, text, error) from None
     except (ValueError, TypeError, RecursionError):  # a number of thousands of digits, brackets nested too deeply
-        raise point_at(_OPTION, text, 0, "the expression is too large to be parsed") from None
+        raise point_at(option, text, 0, "the expression is too large to be parsed") from None
     if _depth(expression.parsed.parsed) > _DEEPEST:
-        raise point_at(_OPTION, text, 0, f"the expression is nested more than {_DEEPEST} levels deep")
+        raise point_at(option, text, 0, f"the expression is nested more than {_DEEPEST} levels deep")
     _check_negations(expression)
     _check_keys(expression)
     _check_functions(expression)
     return expression
 
 
-def _parse_error(text: str, error: exceptions.JMESPathError) -> UsageError:
+def _parse_error(option: str, text: str, error: exceptions.JMESPathError) -> UsageError:
     """Return jmespath's error in our words, at its place."""
     if isinstance(error, exceptions.IncompleteExpressionError):
-        return point_at(_OPTION, text, len(text), "the expression is incomplete")
+        return point_at(option, text, len(text), "the expression is incomplete")
     if isinstance(error, exceptions.LexerError):
-        return point_at(_OPTION, text, error.lexer_position, _lower(error.message), hint=_hint(error))
+        return point_at(option, text, error.lexer_position, _lower(error.message), hint=_hint(error))
     if getattr(error, "token_type", None) == "EOF":
-        return point_at(_OPTION, text, len(text), "the expression is incomplete")
-    return point_at(_OPTION, text, getattr(error, "lex_position", 0), _lower(getattr(error, "msg", str(error))))
+        return point_at(option, text, len(text), "the expression is incomplete")
+    return point_at(option, text, getattr(error, "lex_position", 0), _lower(getattr(error, "msg", str(error))))
 
 
 def _hint(error: exceptions.LexerError) -> str | None:
@@ -108,7 +113,7 @@ def _check_negations(expression: Expression) -> None:
     for node in _nodes(expression.parsed.parsed):
         if node["type"] == "subexpression" and node["children"][0]["type"] == "not_expression":
             position = next(token["start"] for token in _tokens(expression.text) if token["type"] == "not")
-            raise point_at(_OPTION, expression.text, position, "! binds tighter than . here, write !(...)")
+            raise point_at(expression.option, expression.text, position, "! binds tighter than . here, write !(...)")
 
 
 def _check_keys(expression: Expression) -> None:
@@ -119,7 +124,7 @@ def _check_keys(expression: Expression) -> None:
             hint = f"did you mean {close[0]}? what is inside the body begins with body. (body.{name})"
             tokens = _tokens(expression.text)
             position = next(token["start"] for token in tokens if token["value"] == name)
-            raise point_at(_OPTION, expression.text, position, f"a message has no key {name}", hint=hint)
+            raise point_at(expression.option, expression.text, position, f"a message has no key {name}", hint=hint)
 
 
 def _keys_of_message(node: Mapping[str, Any]) -> Iterator[str]:
@@ -139,10 +144,10 @@ def _check_functions(expression: Expression) -> None:
     for call, (name, position) in zip(sorted(calls, key=_name), sorted(places), strict=True):
         known = functions.Functions.FUNCTION_TABLE.get(name)
         if known is None:
-            raise point_at(_OPTION, expression.text, position, f"there is no function {name}()")
+            raise point_at(expression.option, expression.text, position, f"there is no function {name}()")
         problem = _arity_problem(known["signature"], len(call["children"]))
         if problem:
-            raise point_at(_OPTION, expression.text, position, f"{name}() takes {problem}")
+            raise point_at(expression.option, expression.text, position, f"{name}() takes {problem}")
 
 
 def _arity_problem(signature: tuple[Mapping[str, Any], ...], given: int) -> str | None:

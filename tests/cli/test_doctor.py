@@ -99,6 +99,16 @@ def test_a_missing_permission_is_said_once(world: World, patient: Patient) -> No
     assert "unknown consumer_missing, consumer_disabled" in out
 
 
+def test_permissions_that_are_unknown_for_one_reason_are_one_finding(world: World, patient: Patient) -> None:
+    """The reason stands there once; -v names the actions."""
+    patient.broken.add("iam:SimulatePrincipalPolicy")
+    lines = world.run("doctor").out.splitlines()
+    [place] = [place for place, line in enumerate(lines) if line.startswith("unknown permission_")]
+    assert "permission_list, permission_reasons, permission_redrive" in lines[place]
+    assert lines[place + 1].endswith("; -v names the actions")
+    assert "sqs:DeleteMessage on" in world.run("-v", "doctor").out
+
+
 def test_one_document_holds_the_checks(world: World, patient: Patient) -> None:
     """With json the checks are nested; the counts are theirs."""
     _spoil(patient)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from opstool.cli.main import main
-from opstool.doors.lookups import FILE_NAME, Lookups
+from opstool.doors.lookups import FILE_NAME, SETTLED_MS, Lookups
 from opstool.doors.session import Connection
 from opstool.doors.sqs import Sqs
 from opstool.doors.stack import Stack
@@ -68,10 +68,10 @@ class Ended:
 class Reasons(dict[str, Reason]):
     """The reasons that a test gives to messages: lines in the consumer's log, or an earlier look-up's answer."""
 
-    def __init__(self, account: Account, lookups: Lookups) -> None:
+    def __init__(self, account: Account, state_dir: Path) -> None:
         super().__init__()
         self._account = account
-        self._lookups = lookups
+        self._state_dir = state_dir
 
     def __setitem__(self, message_id: str, reason: Reason) -> None:
         """Write the lines; what no line of ours can say stands in the cache."""
@@ -79,7 +79,15 @@ class Reasons(dict[str, Reason]):
         if reason.evidence is Evidence.LINE:
             self._account.fail(LOG_GROUP, message_id, reason, at_ms=reason.at_ms)
         else:
-            self._lookups.put({message_id: reason}, log_groups=(LOG_GROUP,))
+            self._remember(message_id, reason)
+
+    def _remember(self, message_id: str, reason: Reason) -> None:
+        """Write what two earlier looks have told, so long after one another that no line can be missing."""
+        now_s = self._account.clock.wall()
+        for at_s in (now_s - SETTLED_MS / 1000, now_s):
+            lookups = Lookups(self._state_dir / FILE_NAME, FakeClock(at_s))
+            lookups.put({message_id: reason}, log_groups=(LOG_GROUP,))
+            lookups.close()
 
     def update(self, *others: Any, **more: Reason) -> None:
         """Write those of several messages."""
@@ -109,7 +117,7 @@ class World:
         self.account.functions.add_mapping(f"arn:aws:sqs:{REGION}:{ACCOUNT}:orders", "orders-consumer")
         self.account.logs.behaviour = LogsBehaviour(scheduled_polls=0, running_polls=0)  # no time passes
         self.account.log(LOG_GROUP, "INIT_START Runtime Version: python:3.13")
-        self.reasons = Reasons(self.account, Lookups(self.state_dir / FILE_NAME, self.clock))
+        self.reasons = Reasons(self.account, self.state_dir)
 
     def make_queue(self, name: str, **attributes: str) -> str:
         """Make a queue and return its URL."""

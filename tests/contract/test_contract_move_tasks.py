@@ -29,11 +29,13 @@ def dlq(server: Server) -> QueueOnServer:
 def test_a_move_task_that_runs_is_told_until_it_is_cancelled(server: Server, dlq: QueueOnServer) -> None:
     """One message a second leaves time to look."""
     sqs, queue = Sqs(server.call, SystemClock()), Queue(url=dlq.url, arn=dlq.arn)
-    assert sqs.active_move_task(queue) is None
+    assert sqs.move_task(queue) is None
     handle = server.ask("StartMessageMoveTask", SourceArn=dlq.arn, MaxNumberOfMessagesPerSecond=1)["TaskHandle"]
-    assert sqs.active_move_task(queue) == "RUNNING"
+    task = sqs.move_task(queue)
+    assert task is not None
+    assert task.status == "RUNNING"
     server.ask("CancelMessageMoveTask", TaskHandle=handle)
-    _until(lambda: sqs.active_move_task(queue) is None)
+    _until(lambda: sqs.move_task(queue) is None)
 
 
 def test_a_move_task_that_has_ended_is_not_told(server: Server, dlq: QueueOnServer) -> None:
@@ -46,7 +48,7 @@ def test_a_move_task_that_has_ended_is_not_told(server: Server, dlq: QueueOnServ
         return str(task["Status"])
 
     _until(lambda: status() == "COMPLETED")
-    assert sqs.active_move_task(queue) is None
+    assert sqs.move_task(queue) is None
     assert dlq.counts() == (0, 0, 0)
 
 

@@ -18,7 +18,7 @@ from opstool.doors.logs.scan import Scan
 from opstool.engine.access.examine import EXAMINED
 from opstool.engine.dlq import locate
 from opstool.engine.reasons.trail import follow
-from opstool.verbs.policy import iam_policy
+from opstool.verbs.iampolicy import iam_policy
 from opstool.words.iam.permissions import VERBS, Kind, Need, Purpose
 from opstool.words.loggroup import LogGroup
 from tests.cli.world import LOG_GROUP, World

@@ -43,6 +43,7 @@ VARYING = (
     (re.compile(r"\d+ requests?"), "N requests"),
     (re.compile(r"\b\d+(\.\d+)? s\b"), "N s"),
     (re.compile(r"(?<=MESSAGE-ID)\s+\d+s(?=\s)"), " AGE"),
+    (re.compile(r"(?<=expires in 13d 23h  )\S.*"), "BODY"),
     (re.compile(r"Test message-\d+"), "Test message"),
     (re.compile(r"[ ]{2,}"), "  "),
 )

@@ -217,3 +217,11 @@ def test_codes_are_stable_and_told_once(code: str) -> None:
     assert code == code.lower()
     assert rule.title
     assert rule.why
+
+
+def test_a_mapping_that_is_being_updated_is_neither_enabled_nor_disabled(patient: Patient) -> None:
+    """Lambda's state does not say which it was; where it may hand messages out, it counts as one that does."""
+    patient.mapping.update(State="Updating")
+    assert codes(examine(scene_of(patient)), CheckStatus.UNKNOWN) == {"consumer_disabled"}
+    map_function(patient, "orders-audit", "orders")
+    assert codes(examine(scene_of(patient)), CheckStatus.FAILED) == {"several_consumers"}

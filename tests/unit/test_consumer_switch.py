@@ -74,8 +74,9 @@ def test_the_fake_goes_through_the_states_and_refuses_to_be_hurried(world: World
     uuid = aws.add_mapping(world.source.arn, "f")
     door = Functions(aws)
     assert door.set_enabled(uuid, enabled=False) == "Disabling"
-    with pytest.raises(ServiceError, match="ResourceInUseException"):
+    with pytest.raises(ServiceError) as refused:
         door.set_enabled(uuid, enabled=True)
+    assert refused.value.code == "busy"
     world.clock.advance(aws.settle_s)
     assert door.state(uuid) == "Disabled"
     assert door.set_enabled(uuid, enabled=False) == "Disabled"
@@ -293,6 +294,25 @@ def test_without_a_record_all_that_are_disabled_are_meant_and_it_is_said(world: 
     assert any("2 of them were not paused from here" in note for note in switching.notes)
     switching.execute()
     assert [aws.state(each) for each in uuids] == ["Enabled", "Enabled"]
+
+
+def test_what_somebody_was_disabling_when_we_paused_is_not_enabled_with_ours(world: World, aws: FakeLambda) -> None:
+    """A pause that waits for another's is none of ours."""
+    theirs, ours = (aws.add_mapping(world.source.arn, name) for name in ("theirs", "ours"))
+    aws.put(theirs, "Disabling", then="Disabled", after_s=30)
+    pause(world, aws)
+    assert {each.mapping.uuid: each.changes for each in resuming(world, aws).switches} == {theirs: False, ours: True}
+
+
+def test_a_pause_that_was_only_waited_for_again_is_still_ours(world: World, aws: FakeLambda) -> None:
+    """The same command again goes on waiting for what the first has begun."""
+    uuid = aws.add_mapping(world.source.arn, "f")
+    pause(world, aws)
+    aws.put(uuid, "Disabling", then="Disabled", after_s=30)
+    world.clock.advance(1)
+    pause(world, aws)
+    [switch] = resuming(world, aws).switches
+    assert switch.paused_here is True
 
 
 def test_what_was_resumed_since_is_no_longer_ours(world: World, aws: FakeLambda) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from opstool.doors.logs import reading
+from opstool.doors.logs import filterlogevents
 from opstool.doors.logs.logs import Logs
 from opstool.doors.logs.phrasing import patterns, queries
 from opstool.doors.logs.scan import Scan
@@ -214,7 +214,7 @@ def test_reading_ends_at_the_bound_of_pages_and_says_which_strings_were_not_soug
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Those whose pattern was read to its end are known."""
-    monkeypatch.setattr(reading, "MOST_PAGES", 8)
+    monkeypatch.setattr(filterlogevents, "MOST_PAGES", 8)
     logs = closed()
     needles = [uuid(number) for number in range(60)]
     for number, needle in enumerate(needles):
@@ -228,7 +228,7 @@ def test_reading_ends_at_the_bound_of_pages_and_says_which_strings_were_not_soug
 
 def test_all_the_look_ups_of_a_command_share_a_bound_of_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """A minute is enough, however many things are looked up."""
-    monkeypatch.setattr(reading, "MOST_PAGES_A_SCAN", 5)
+    monkeypatch.setattr(filterlogevents, "MOST_PAGES_A_SCAN", 5)
     logs, scan = closed(), Scan()
     logs.put(GROUP, "s", 1_000, "a needle")
     assert [len(found(logs, ["needle"], scan)) for _ in range(4)] == [1, 1, 0, 0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from opstool.doors.logs.phrasing import LONGEST_QUERY, queries
 from opstool.doors.logs.scan import Scan
 from opstool.fake import FailCalls, FakeClock, FakeLogs, Faults, LogsBehaviour, server_error, throttled
 from opstool.words.awserrors import error_for
+from opstool.words.errors import ServiceError
 from opstool.words.loggroup import LogGroup
 from opstool.words.logqueries.insightsquery import MalformedQueryError, Record, evaluate
 
@@ -205,12 +207,71 @@ def test_a_query_is_followed_to_its_end_with_growing_pauses() -> None:
 def test_a_query_that_takes_too_long_is_stopped() -> None:
     """What it was to find is unread; nothing goes on running, or costing."""
     logs = service(running_polls=10**9)
-    scan = Scan()
+    scan = Scan(answered=1)
     assert found(logs, ["needle"], scan) == []
     assert scan.unread == {"needle"}
     assert scan.notes == ["a query of the logs took longer than 120 seconds"]
     assert (logs.queries_under_way, logs.requests["StopQuery"]) == (0, 1)
     assert 120 < logs.clock.monotonic() < 130
+
+
+def test_where_no_query_ever_ends_the_log_is_filtered() -> None:
+    """An emulator that starts queries and does not carry them out costs one wait, not one for each question."""
+    logs = service(running_polls=10**9)
+    scan = Scan()
+    needles = ["needle", *(uuid(number) for number in range(5_000))]
+    assert found(logs, needles, scan) == ["a needle"] * 3
+    assert (scan.complete, scan.is_insights_closed) == (True, True)
+    assert scan.notes == ["a query of the logs took longer than 120 seconds; FilterLogEvents is used instead"]
+    assert 120 < logs.clock.monotonic() < 130
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"StartQuery": {}},
+        {"GetQueryResults": {"status": "Complete", "results": [[{"value": "a needle"}]]}},
+        {"GetQueryResults": {"status": "Complete", "results": ["a needle"]}},
+        {"GetQueryResults": {"status": "Complete", "statistics": {"bytesScanned": "many"}}},
+        {"GetQueryResults": {"status": "Complete", "results": [[{"field": "@message", "value": "a needle"}]]}},
+        {"StartQuery": error_for("StartQuery", "InternalFailure", "", 501)},
+        {"StartQuery": error_for("StartQuery", "MalformedQueryException", "no", 400)},
+    ],
+    ids=["no query", "no field", "no row", "no number", "no time", "501", "400"],
+)
+def test_an_odd_answer_leads_to_the_other_way_of_reading(answers: dict[str, Any]) -> None:
+    """Emulators answer what AWS never does: no error, nothing missed, and one note."""
+    logs = service()
+
+    def ask(service: str, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        answer = answers.get(operation)
+        if isinstance(answer, Exception):
+            raise answer
+        return logs(service, operation, request) if answer is None else answer
+
+    door = Logs(ask, logs.clock)
+    scan = Scan()
+    needles = ["needle", *(uuid(number) for number in range(5_000))]
+    events = door.find([door.describe(GROUP)], needles, since_ms=0, until_ms=NOW_MS, scan=scan)
+    assert sorted({each.text for each in events}) == ["a needle"]
+    assert (scan.complete, len(scan.notes)) == (True, 1)
+    assert logs.clock.monotonic() < 20
+
+
+def test_a_service_that_hangs_is_not_waited_for_again_and_again() -> None:
+    """boto3 has waited for its time-out some times by then; a look-up has many stretches."""
+    calls: Counter[str] = Counter()
+
+    def ask(_service: str, operation: str, _request: dict[str, Any]) -> dict[str, Any]:
+        calls[operation] += 1
+        raise ServiceError("no answer", code="no_answer", retryable=True)
+
+    scan = Scan()
+    for needle in ("a", "b", "c"):
+        found = Logs(ask, FakeClock()).find([LogGroup(name=GROUP)], [needle], since_ms=0, until_ms=5_000, scan=scan)
+        assert list(found) == []
+    assert calls == {"StartQuery": 1, "FilterLogEvents": 1}
+    assert scan.unread == {"a", "b", "c"}
 
 
 def test_an_interruption_stops_the_queries() -> None:

@@ -380,3 +380,59 @@ def test_ten_thousand_messages_with_five_attempts_each_fit_into_memory() -> None
         tracemalloc.stop()
     assert {reason.attempts for reason in reasons.values()} == {5}
     assert peak < 5_500_000
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["ValueError: a", f"ERROR failed {A}", "KeyError: b", f"ERROR failed {B}"],
+        [f"received {A}", f"received {B}", "ValueError: a", f"ERROR failed {A}", "KeyError: b", f"ERROR failed {B}"],
+        [f"handling {A}", "ValueError: a", f"ERROR failed {A}", f"handling {B}", "KeyError: b", f"ERROR failed {B}"],
+    ],
+    ids=["only then", "and all of them first", "and each of them first"],
+)
+def test_an_error_is_the_next_lines_that_says_whose_it_is(lines: list[str]) -> None:
+    """A handler that prints the traceback, and then which message failed."""
+    for ids in ((A, B), (B, A)):
+        join = joined(events([START, *lines, END]), ids=ids)
+        assert {one: reason.type for one, reason in join.reasons().items()} == {A: "ValueError", B: "KeyError"}
+    assert {reason.type for reason in joined(events([START, *lines, END])).reasons().values()} == {"ValueError"}
+
+
+def test_a_traceback_in_a_body_that_is_printed_is_no_error_of_the_consumers() -> None:
+    """Neither in a repr of the event nor in JSON behind a prefix."""
+    body = "Traceback (most recent call last):\nValueError: of the body"
+    record = {"messageId": A, "receiptHandle": "x", "body": body}
+    event = {"Records": [record]}
+    for line in (f"event: {event!r}", f"event: {json.dumps(event)}"):
+        assert joined(events([START, line, END])).reasons() == {}
+
+
+def test_nothing_is_claimed_where_an_error_may_be_of_the_line_before_or_after() -> None:
+    """An error first and a name last: the lines need not be about what stands above them."""
+    lines = [START, "ValueError: a", f"{A} is given back", "KeyError: b", f"{B} is given back", END]
+    assert joined(events(lines), ids=(A, B)).reasons() == {}
+
+
+@pytest.mark.parametrize(
+    ("times", "claimed"),
+    [((0, 1, 2, 3), {A: "KeyError", B: "ValueError"}), ((0, 1, 1, 2), {}), ((0, 0, 0, 0), {}), ((0, 1, 2, 2), {})],
+    ids=["a millisecond each", "an error with the next name", "all in one", "the last two in one"],
+)
+def test_whose_an_error_is_has_to_be_told_by_the_times(times: tuple[int, ...], claimed: dict[str, str]) -> None:
+    """Lines of one millisecond may come in any order from a query, so nothing is claimed by their order."""
+    lines = [f"processing {A}", "error: KeyError: 'total'", f"processing {B}", "error: ValueError: no total"]
+    given = [
+        LogEvent(log_group=GROUP, log_stream="s", at_ms=1_000 + at_ms, text=line)
+        for at_ms, line in zip(times, lines, strict=True)
+    ]
+    found = {one: reason.type for one, reason in joined(given, ids=(A, B)).reasons().items()}
+    assert {one: kind for one, kind in found.items() if one in claimed} == claimed
+    assert all(found.get(one) in {None, kind} for one, kind in {A: "KeyError", B: "ValueError"}.items())
+
+
+def test_a_dump_of_a_batch_does_not_make_the_next_error_that_of_the_one_sought() -> None:
+    """Seeking one message, its neighbours are ids too: two kinds of errors after the dump are nobody's."""
+    dump = json.dumps({"Records": [{"messageId": one, "body": "{}"} for one in (A, B, C)]})
+    join = joined(events([START, dump, "KeyError: 'total'", "ValueError: no total", END]))
+    assert join.reasons() == {}

@@ -298,7 +298,7 @@ def test_it_finds_exactly_what_a_plain_look_finds(data: st.DataObject) -> None:
         patch.setattr(question, "MOST_ROWS", rows)
         patch.setattr("opstool.doors.logs.phrasing._LONGEST_REGEX", data.draw(st.integers(210, 1_000)))
         patch.setattr("opstool.doors.logs.logs.MOST_GROUPS", data.draw(st.integers(1, 3)))
-        patch.setattr("opstool.doors.logs.reading.MOST_PAGES", 10_000)
+        patch.setattr("opstool.doors.logs.filterlogevents.MOST_PAGES", 10_000)
         scan, door = Scan(), Logs(logs, logs.clock)
         groups = [door.describe(each) for each in "gh"]
         found = list(door.find(groups, needles, since_ms=since_ms, until_ms=until_ms, scan=scan))

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
 from opstool.doors.toolkit import Toolkit
 from opstool.engine.dlq import DeadLetterQueue, locate
+from opstool.engine.hold import Hold
 from opstool.engine.reasons.lookup import look_up
-from opstool.fake import LogsBehaviour
+from opstool.engine.survey import survey
+from opstool.fake import Faults, LogsBehaviour
 from opstool.words.awserrors import error_for
+from opstool.words.errors import InterruptedRunError
 from opstool.words.logevent import Sought
 from opstool.words.logreading import LogReading
 from opstool.words.reason import NOT_ASKED, Evidence, Reason, Reasons, ReasonState
+from opstool.words.selection import Selection
 from tests.account import Account, failure_line
 from tests.world import World
 
@@ -142,6 +149,18 @@ def test_a_log_that_keeps_less_than_the_queue_cannot_tell_of_old_messages(
     reasons = ask(kit, [old, young])
     assert reasons.state_of(old.message_id) is ReasonState.UNKNOWN
     assert reasons.state_of(young.message_id) is ReasonState.NOT_FOUND
+    assert reasons.notes == (f"the log group `{GROUP}` keeps its lines for 3 days; some are gone",)
+
+
+def test_how_long_a_log_keeps_its_lines_is_not_guessed(world: World, account: Account, kit: Toolkit) -> None:
+    """Who may not ask knows only of the last day, which every log keeps."""
+    account.denied["DescribeLogGroups"] = DENIED
+    [old] = sought(world, *ids(1), ago_s=2 * 86_400)
+    [young] = sought(world, ids(2)[1])
+    reasons = ask(kit, [old, young])
+    assert reasons.state_of(old.message_id) is ReasonState.UNKNOWN
+    assert reasons.state_of(young.message_id) is ReasonState.NOT_FOUND
+    assert reasons.notes == (f"how long the log group `{GROUP}` keeps its lines may not be asked; some may be gone",)
 
 
 def test_beyond_the_scan_limit_nothing_is_concluded(world: World, account: Account, kit: Toolkit) -> None:
@@ -243,3 +262,60 @@ def test_many_messages_take_few_queries(world: World, account: Account, kit: Too
     assert len(reasons.found) == 2_999
     assert reasons.state_of(messages[-1].message_id) is ReasonState.NOT_FOUND
     assert account.logs.requests["StartQuery"] <= 4
+
+
+def test_what_is_probable_needs_the_whole_log(world: World, account: Account, kit: Toolkit) -> None:
+    """A second consumer whose log is gone may have failed at the same time, in another way."""
+    account.functions.add_function("second")
+    account.functions.add_mapping(world.source.arn, "second")
+    [message] = sought(world, *ids(1))
+    invocation(account, message.sent_at_ms + 1100, ESCAPED)
+    assert ask(kit, [message]).state_of(message.message_id) is ReasonState.UNKNOWN
+
+
+def test_a_reason_of_half_a_log_is_told_but_not_remembered(world: World, account: Account, kit: Toolkit) -> None:
+    """The other half may tell of a later attempt; when it can be read, it is."""
+    account.functions.add_function("second")
+    account.functions.add_mapping(world.source.arn, "second")
+    [message] = sought(world, *ids(1))
+    line = f"ERROR could not handle {message.message_id}: "
+    account.log(GROUP, line + "KeyError: total", at_ms=message.sent_at_ms + 2000)
+    assert ask(kit, [message]).found[message.message_id].type == "KeyError"
+    account.log("/aws/lambda/second", line + "TypeError: total", at_ms=message.sent_at_ms + 9000)
+    assert ask(kit, [message]).found[message.message_id].type == "TypeError"
+
+
+def test_an_interruption_while_the_logs_are_read_is_one(world: World, account: Account, kit: Toolkit) -> None:
+    """It is no refusal because reasons are unknown, and no answer that only looks whole."""
+    for by_reason in (None, "KeyError"):
+        kit = world.kit()
+        kit.ask = account
+        world.die(["a body"])
+
+        class Interrupt(Faults):
+            def before(self, operation: str, request: Mapping[str, Any], kit: Toolkit = kit) -> None:
+                kit.stop.set()
+
+        account.logs.faults = Interrupt()
+        dlq = the_dlq(kit)
+        with pytest.raises(InterruptedRunError), Hold(kit, dlq, exclusive=False) as hold:
+            survey(kit, hold, dlq, Selection(reason=by_reason), limit=None, to_change=by_reason is not None)
+
+
+def test_what_was_probable_gives_way_to_a_line_that_comes_later(world: World, account: Account, kit: Toolkit) -> None:
+    """Within the time in which a log may grow."""
+    [message] = sought(world, *ids(1), ago_s=60)
+    invocation(account, message.sent_at_ms + 1100, ESCAPED)
+    assert ask(kit, [message]).found[message.message_id].evidence is Evidence.TIME
+    account.fail(GROUP, message.message_id, KEY_ERROR, at_ms=message.sent_at_ms + 50_000)
+    assert ask(kit, [message]).found[message.message_id].evidence is Evidence.LINE
+
+
+def test_as_many_messages_are_sought_as_there_are_where_the_size_of_the_log_is_not_known(
+    world: World, account: Account, kit: Toolkit
+) -> None:
+    """So many ids in patterns would pass the bound of pages; then the last minute is read whole."""
+    account.denied["DescribeLogGroups"] = DENIED
+    messages = sought(world, *ids(3_000))
+    reasons = ask(kit, messages)
+    assert {reasons.state_of(each.message_id) for each in messages} == {ReasonState.NOT_FOUND}

@@ -6,6 +6,7 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -204,3 +205,14 @@ def test_several_commands_share_it(path: Path, clock: FakeClock) -> None:
     cache = Lookups(path, clock)
     assert len(cache.get([f"m-{number}" for number in range(20)], log_groups=GROUPS)) == 20
     cache.close()
+
+
+def test_what_is_only_probable_settles_as_late_as_nothing_found(cache: Lookups, clock: FakeClock) -> None:
+    """A line that tells may come meanwhile; and a look-up in vain takes it back, but no reason that a line tells."""
+    probable = replace(REASON, evidence=Evidence.TIME, message='"evidence": "line"')
+    sure = replace(REASON, message='"evidence": "time"')
+    cache.put({"m-1": probable, "m-2": probable, "m-3": sure}, log_groups=GROUPS)
+    assert cache.get(["m-1", "m-2", "m-3"], log_groups=GROUPS) == {"m-3": sure}
+    clock.sleep(SETTLED_MS / 1_000)
+    cache.put({"m-1": probable}, ["m-2", "m-3"], log_groups=GROUPS)
+    assert cache.get(["m-1", "m-2", "m-3"], log_groups=GROUPS) == {"m-1": probable, "m-2": None, "m-3": sure}

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from opstool.fake import Faults, no_connection, throttled
-from opstool.verbs.queues import DlqSummary, Role, list_dlqs
+from opstool.fake import FailCalls, Faults, no_connection, server_error, throttled
+from opstool.verbs.queues import DlqSummary, list_dlqs
 from opstool.words.awserrors import error_for
 from opstool.words.errors import AccessError, NotFoundError, ServiceError
+from opstool.words.queuerole import Role
 from tests.world import World, make_queue
 
-DESCRIBE = "GetQueueAttributes"
+DESCRIBE, TASKS = "GetQueueAttributes", "ListMessageMoveTasks"
 
 
 class Answering(Faults):
@@ -321,3 +322,13 @@ def test_only_dead_letter_queues_are_looked_into_for_their_expiry(world: World) 
     found = {each.queue.name: each.soonest_expiry_ms for each in overview.queues}
     assert {name for name, expiry in found.items() if expiry} == {"left-dlq", "orders-dlq"}
     assert all(message.receive_count == 0 for queue in (plain, world.source) for message in world.stored(queue))
+
+
+def test_a_server_that_fails_at_move_tasks_is_not_waited_for(world: World) -> None:
+    """The column is empty there, and the overview as quick as elsewhere; a throttled question is worth a wait."""
+    world.fake.faults = FailCalls(TASKS, server_error(TASKS))
+    [found] = list_dlqs(world.kit()).queues
+    assert (found.move_task, world.fake.requests[TASKS]) == (None, 1)
+    world.fake.faults = FailCalls(TASKS, throttled(TASKS))
+    list_dlqs(world.kit())
+    assert world.fake.requests[TASKS] > 1 + 1

@@ -55,7 +55,7 @@ class Endpoint:
             data += connection.recv(65_536)
         head, _, body = data.partition(b"\r\n\r\n")
         lengths = [line.split(b":")[1] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")]
-        while len(body) < int(lengths[0]):
+        while lengths and len(body) < int(lengths[0]):
             body += connection.recv(65_536)
 
     def close(self) -> None:
@@ -124,6 +124,8 @@ CUT = http(200, b'{"Successful": [{"Id"').replace(b"Content-Length: 2", b"Conten
         (http(200, b"<html>please sign in</html>"), "no_answer"),
         (http(200, b"").replace(b"application/x-amz-json-1.0", b"text/html"), "no_answer"),
         (http(200, b"").replace(b"Content-Length: 0\r\n", b""), "no_answer"),
+        (http(200, b"[1]"), "no_answer"),
+        (http(200, b'{"Messages": 1, "Successful": 1}'), "no_answer"),
         (CUT, "no_answer"),
     ],
     ids=[
@@ -135,6 +137,8 @@ CUT = http(200, b'{"Successful": [{"Id"').replace(b"Content-Length: 2", b"Conten
         "a proxy's page",
         "an empty page",
         "closed after the head",
+        "a list",
+        "other types",
         "closed in the middle",
     ],
 )
@@ -180,6 +184,9 @@ def test_a_delete_may_be_repeated_by_the_client(endpoint: Callable[[bytes | None
         (refusal("BatchRequestTooLong", "AWS.SimpleQueueService.BatchRequestTooLong"), ServiceError, "batch_too_long"),
         (refusal("InvalidParameterValueException", "InvalidParameterValue"), ServiceError, "invalid_request"),
         (refusal("UnknownOperationException"), ServiceError, "unknown_operation"),
+        (refusal("ResourceInUseException"), ServiceError, "busy"),
+        (refusal("ResourceConflictException"), ServiceError, "busy"),
+        (refusal("LimitExceededException"), ServiceError, "limit_exceeded"),
         (refusal("SomethingNew"), ServiceError, "aws_error"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -311,3 +318,43 @@ def test_an_identity_that_cannot_be_read_is_no_answer(endpoint: Callable[[bytes 
     error = error_of(session_at(server.url).identity)
     assert isinstance(error, ServiceError)
     assert (error.code, error.outcome_unknown, error.retryable) == ("no_answer", True, True)
+
+
+MAPPINGS: tuple[str, str, dict[str, object]] = ("lambda", "ListEventSourceMappings", {"EventSourceArn": "arn"})
+GROUPS: tuple[str, str, dict[str, object]] = ("logs", "DescribeLogGroups", {"logGroupNamePrefix": "/aws"})
+
+
+@pytest.mark.parametrize("question", [MAPPINGS, GROUPS], ids=["lambda", "logs"])
+@pytest.mark.parametrize(
+    "body",
+    [b"<html>secret</html>", b"[1]", b"null", b"", b'{"EventSourceMappings": "x", "logGroups": 5}'],
+    ids=["page", "list", "null", "nothing", "other types"],
+)
+def test_what_is_no_answer_of_the_service_is_neither_an_empty_one_nor_asked_for_again(
+    endpoint: Callable[[bytes | None], Endpoint], question: tuple[str, str, dict[str, object]], body: bytes
+) -> None:
+    """A server that has SQS alone may answer everything else with yes: then there are mappings that nobody sees."""
+    server = endpoint(http(200, body))
+    error = error_of(lambda: session_at(server.url).ask(*question))
+    assert isinstance(error, ServiceError)
+    assert (error.code, error.retryable, server.requests) == ("foreign_answer", False, 1)
+
+
+def test_a_page_in_the_place_of_an_error_is_not_quoted(endpoint: Callable[[bytes | None], Endpoint]) -> None:
+    """It would be many lines of a note that is one."""
+    error = error_of(lambda: session_at(endpoint(http(404, b"<html>\n secret")).url).ask(*MAPPINGS))
+    assert error.message == "`ListEventSourceMappings` failed: 404: what answers is not AWS"
+
+
+def test_what_a_server_has_not_is_no_failure_that_passes(endpoint: Callable[[bytes | None], Endpoint]) -> None:
+    """One says 501 and InternalFailure for the services that it was started without."""
+    error = error_of(lambda: session_at(endpoint(refusal("InternalFailure", status=501)).url).ask(*GROUPS))
+    assert isinstance(error, ServiceError)
+    assert (error.code, error.retryable) == ("unknown_operation", False)
+
+
+def test_a_service_that_commands_go_on_without_is_waited_for_less_long() -> None:
+    """It is asked three times; a long poll and an archive need the time."""
+    session = session_at("http://127.0.0.1:9", timeout_s=30)
+    times = {each: session.client(each).meta.config.read_timeout for each in ("sqs", "s3", "lambda", "logs")}
+    assert times == {"sqs": 30, "s3": 30, "lambda": 10, "logs": 10}

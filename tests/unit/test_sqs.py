@@ -12,6 +12,7 @@ from opstool.fake import Behaviour, FailCalls, FakeClock, FakeSqs, Faults
 from opstool.words.awserrors import error_for
 from opstool.words.errors import NotFoundError, ServiceError, UsageError
 from opstool.words.message import Attribute, Message
+from opstool.words.movetask import MoveTask
 from tests.world import World, make_queue, make_world
 
 
@@ -326,9 +327,9 @@ def test_the_time_is_the_services(tmp_path: Any) -> None:
     assert abs(sqs.now_ms() - int((world.clock.wall() + 600) * 1000)) <= 2_000
 
 
-def test_no_active_move_task_is_none(world: World, sqs: Sqs) -> None:
+def test_no_move_task_is_none(world: World, sqs: Sqs) -> None:
     """The fake runs none."""
-    assert sqs.active_move_task(world.dlq) is None
+    assert sqs.move_task(world.dlq) is None
 
 
 def test_a_running_move_task_is_told() -> None:
@@ -336,8 +337,8 @@ def test_a_running_move_task_is_told() -> None:
     answers = [{"Status": "COMPLETED"}, {"Status": "RUNNING"}]
     clock = FakeClock()
     queue = make_queue(FakeSqs(clock), "q")
-    assert Sqs(lambda *_: {"Results": answers}, clock).active_move_task(queue) == "RUNNING"
-    assert Sqs(lambda *_: {"Results": answers[:1]}, clock).active_move_task(queue) is None
+    assert Sqs(lambda *_: {"Results": answers}, clock).move_task(queue) == MoveTask(status="RUNNING")
+    assert Sqs(lambda *_: {"Results": answers[:1]}, clock).move_task(queue) is None
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,16 @@ def test_the_lines_are_those_of_the_last_invocation_and_of_this_message(
     assert not any(OTHER_ID in line for line in lines)
 
 
+def test_a_stream_that_says_much_is_read_closer_to_the_failure(world: World, account: Account, kit: Toolkit) -> None:
+    """Thousands of lines in the minute before would fill the answer before the failure comes."""
+    begins_ms = message(world).sent_at_ms + 1000
+    invocations(account, begins_ms)
+    for number in range(3_000):
+        account.log(GROUP, "chatter", at_ms=begins_ms + 70_000 + 15 * number)
+    lines = [line.text for line in tell(world, kit).lines]
+    assert [ID in line for line in lines] == [False, True, False, False]
+
+
 def test_lines_that_may_not_be_read_are_a_note(world: World, account: Account, kit: Toolkit) -> None:
     """GetLogEvents is a permission of its own; the attempts are told all the same."""
     invocations(account, message(world).sent_at_ms + 1000)

@@ -137,3 +137,14 @@ def test_a_queue_of_unknown_sources_leads_nowhere(world: World, kit: Toolkit) ->
     world.add_queue("put-there-by-hand")
     found = follow(kit, locate(kit, "put-there-by-hand"), [])
     assert found.notes == ("nothing says which queue these messages died in; --log-group names the log to read",)
+
+
+def test_sources_that_are_too_many_are_blind(world: World, lambda_: FakeLambda, kit: Toolkit) -> None:
+    """What was not followed was not read; where messages say that they died comes before all others."""
+    arns = [f"{world.source.arn}-{number:02}" for number in range(60)]
+    for arn in arns:
+        lambda_.add_mapping(arn, "orders-consumer")
+    found = trail(kit, *arns)
+    assert list(found.groups_of) == arns[:50]
+    assert found.blind == {world.source.arn, *arns[50:]}
+    assert found.notes == ("only 50 source queues are followed; --log-group names the log to read",)

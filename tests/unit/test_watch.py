@@ -209,10 +209,17 @@ def test_who_may_not_see_move_tasks_is_not_asked_again(world: World, code: str) 
 
 
 def test_counts_are_new_though_the_move_task_could_not_be_asked(world: World) -> None:
-    """A throttled second question does not make the first answer old."""
+    """A second question that was throttled, or is answered with a 5xx for ever, does not make the first answer old."""
     kit = world.kit()
     dlq = locate(kit, "orders-dlq")
     world.send(world.dlq, ["a"])
-    world.fake.faults = FailCalls(TASKS, throttled(TASKS), calls=[1])
-    reading = next(readings(kit, dlq))
-    assert (reading.depth, reading.error is None) == (1, False)
+    world.fake.faults = FailCalls(TASKS, throttled(TASKS))
+    assert [(each.depth, each.error) for each in islice(readings(kit, dlq), 3)] == [(1, None)] * 3
+
+
+def test_an_empty_queue_is_seen_to_be_empty_on_a_server_that_fails_at_move_tasks(world: World) -> None:
+    """Or `--until-empty` would wait there until somebody ends it."""
+    kit = world.kit()
+    world.fake.faults = FailCalls(TASKS, throttled(TASKS))
+    seen = list(islice(readings(kit, locate(kit, "orders-dlq"), until_empty=True), 10))
+    assert [each.emptied for each in seen] == [False, True]

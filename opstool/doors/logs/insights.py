@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from opstool.doors.clock import Clock
-from opstool.doors.logs.patience import Patient, is_concurrency_limit
+from opstool.doors.logs.patience import Patient, readable
 from opstool.doors.logs.phrasing import MOST_ROWS
 from opstool.doors.logs.question import Question
 from opstool.doors.logs.scan import Scan
+from opstool.words.awserrors import LIMIT_EXCEEDED
 from opstool.words.errors import AccessError, OpstoolError
 from opstool.words.logevent import LogEvent
 
@@ -115,8 +116,10 @@ class Insights:
         start = self._service.once if self._running else self._service
         try:
             answer = start("StartQuery", question.request())
+            with readable("StartQuery"):
+                query_id = str(answer["queryId"])
         except OpstoolError as error:
-            if self._running and is_concurrency_limit(error):
+            if self._running and error.code == LIMIT_EXCEEDED:
                 self._waiting.appendleft(question)
                 self._most_at_once = len(self._running)
             else:
@@ -127,7 +130,7 @@ class Insights:
         self._running.append(
             _Running(
                 question=question,
-                query_id=str(answer["queryId"]),
+                query_id=query_id,
                 started_s=self._clock.monotonic(),
                 reserved_bytes=estimate,
             )
@@ -139,16 +142,19 @@ class Insights:
         """Ask how far a query is; yield its events when it has ended."""
         try:
             answer = self._service("GetQueryResults", {"queryId": running.query_id})
+            with readable("GetQueryResults"):
+                running.scanned_bytes = int((answer.get("statistics") or {}).get("bytesScanned") or 0)
+                status = str(answer.get("status", ""))
+                rows = _rows(answer) if status == "Complete" else []
         except OpstoolError as error:
             self._halt(running)
             self._give_up(running.question, error)
             return
-        running.scanned_bytes = int((answer.get("statistics") or {}).get("bytesScanned") or 0)
-        status = str(answer.get("status", ""))
         if status == "Complete":
             self._end(running)
+            self._scan.answered += 1
             self._scan.measure(running.question.stretch, running.scanned_bytes, self._now_ms())
-            yield from self._answered(running.question, answer)
+            yield from self._answered(running.question, rows)
         elif status in _ENDED:
             self._end(running)
             self._scan.say(f"a query of Logs Insights ended as {status}; FilterLogEvents is used instead")
@@ -158,11 +164,24 @@ class Insights:
             self._leave(running.question, self._over_limit())
         elif self._clock.monotonic() - running.started_s > LONGEST_RUN_S:
             self._halt(running)
-            self._leave(running.question, f"a query of the logs took longer than {LONGEST_RUN_S:.0f} seconds")
+            self._give_up_waiting(running.question)
 
-    def _answered(self, question: Question, answer: dict[str, Any]) -> Iterator[LogEvent]:
-        rows = [{each["field"]: str(each.get("value", "")) for each in row} for row in answer.get("results") or ()]
+    def _give_up_waiting(self, question: Question) -> None:
+        """Leave a question unread; where none was ever answered, none will be."""
+        note = f"a query of the logs took longer than {LONGEST_RUN_S:.0f} seconds"
+        if self._scan.answered:
+            self._leave(question, note)
+            return
+        self._scan.say(f"{note}; FilterLogEvents is used instead")
+        self.left_over.append(question)
+        self._close()
+
+    def _answered(self, question: Question, rows: list[dict[str, str]]) -> Iterator[LogEvent]:
         yield from question.events(rows)
+        if question.loses(rows):
+            self._scan.say("an answer of Logs Insights has events without their time; FilterLogEvents is used instead")
+            self.left_over.append(question)
+            return
         if len(rows) < MOST_ROWS:
             return
         halves = question.halves(self._now_ms())
@@ -185,12 +204,18 @@ class Insights:
             self._service("StopQuery", {"queryId": running.query_id})
 
     def _give_up(self, question: Question, error: OpstoolError) -> None:
-        """Leave a question to FilterLogEvents, and all of them when the answer will not change."""
+        """Leave a question to FilterLogEvents, and all of them when the answer will not change.
+
+        It will not when none was answered before, however patiently it was asked.
+        """
         self._scan.say(f"Logs Insights could not be used ({error.message}); FilterLogEvents is used instead")
         self.left_over.append(question)
-        if isinstance(error, AccessError) or error.code in _NOT_THERE:
-            self._scan.is_insights_closed = True
-            self._leave_over()
+        if isinstance(error, AccessError) or error.code in _NOT_THERE or not self._scan.answered:
+            self._close()
+
+    def _close(self) -> None:
+        self._scan.is_insights_closed = True
+        self._leave_over()
 
     def _leave_over(self) -> None:
         self.left_over += self._waiting
@@ -213,3 +238,8 @@ class Insights:
 
     def _now_ms(self) -> int:
         return round(self._clock.wall() * 1_000)
+
+
+def _rows(answer: dict[str, Any]) -> list[dict[str, str]]:
+    """Return the rows of an answer by the names of their fields."""
+    return [{each["field"]: str(each.get("value", "")) for each in row} for row in answer.get("results") or ()]

@@ -8,11 +8,11 @@ from typing import Any
 
 from opstool.doors.ask import Ask
 from opstool.doors.clock import Clock
+from opstool.doors.logs.filterlogevents import FilterLogEvents
 from opstool.doors.logs.insights import Insights
-from opstool.doors.logs.patience import Patient, no_group
+from opstool.doors.logs.patience import Patient, no_group, readable
 from opstool.doors.logs.phrasing import queries
 from opstool.doors.logs.question import Question
-from opstool.doors.logs.reading import Reading
 from opstool.doors.logs.scan import Scan, Stretch
 from opstool.words.logevent import LogEvent
 from opstool.words.loggroup import LogGroup
@@ -47,9 +47,10 @@ class Logs:
         request: dict[str, Any] = {"logGroupNamePrefix": name}
         for _ in range(_MOST_NAME_PAGES):
             page = self._service("DescribeLogGroups", request)
-            for each in page.get("logGroups") or ():
-                if each.get("logGroupName") == name:
-                    return _log_group(each)
+            with readable("DescribeLogGroups"):
+                for each in page.get("logGroups") or ():
+                    if each.get("logGroupName") == name:
+                        return _log_group(each)
             token = page.get("nextToken")
             if not token or token == request.get("nextToken"):
                 break
@@ -71,7 +72,7 @@ class Logs:
         questions = list(self._questions(groups, needles, since_ms, until_ms))
         scan.estimated_bytes += sum(scan.estimate(each.stretch, self._now_ms()) for each in questions)
         yield from insights.events(questions)
-        reading = Reading(self._service, self._clock, self._stop, scan)
+        reading = FilterLogEvents(self._service, self._clock, self._stop, scan)
         left_over = insights.left_over
         others = tuple(group for group in groups if group.log_class in _WITHOUT_INSIGHTS)
         if others:
@@ -83,7 +84,7 @@ class Logs:
         self, groups: Sequence[LogGroup], needles: Collection[str], *, since_ms: int, until_ms: int, scan: Scan
     ) -> Iterator[LogEvent]:
         """Yield the same as `find`, by FilterLogEvents alone: for a short time that Insights may not yet know."""
-        reading = Reading(self._service, self._clock, self._stop, scan)
+        reading = FilterLogEvents(self._service, self._clock, self._stop, scan)
         if needles:
             yield from reading.events(groups, needles, since_ms=since_ms, until_ms=until_ms)
 
@@ -102,11 +103,12 @@ class Logs:
         events: list[LogEvent] = []
         for _ in range(_MOST_AROUND_PAGES):
             page = self._service("GetLogEvents", request)
-            for each in page.get("events") or ():
-                at_ms = int(each.get("timestamp", 0))
-                if since_ms <= at_ms <= until_ms:
-                    text = str(each.get("message", ""))
-                    events.append(LogEvent(log_group=log_group, log_stream=log_stream, at_ms=at_ms, text=text))
+            with readable("GetLogEvents"):
+                for each in page.get("events") or ():
+                    at_ms = int(each.get("timestamp", 0))
+                    if since_ms <= at_ms <= until_ms:
+                        text = str(each.get("message", ""))
+                        events.append(LogEvent(log_group=log_group, log_stream=log_stream, at_ms=at_ms, text=text))
             token = page.get("nextForwardToken")
             if len(events) >= limit or not token or token == request.get("nextToken"):
                 break
@@ -131,7 +133,7 @@ def _log_group(answer: Mapping[str, Any]) -> LogGroup:
     return LogGroup(
         name=str(answer["logGroupName"]),
         stored_bytes=int(answer.get("storedBytes") or 0),
-        retention_days=answer.get("retentionInDays"),
+        retention_days=None if (days := answer.get("retentionInDays")) is None else int(days),
         created_at_ms=int(answer.get("creationTime") or 0),
         log_class=str(answer.get("logGroupClass") or "STANDARD"),
     )

@@ -1,17 +1,22 @@
-"""Requests to CloudWatch Logs that are repeated, within bounds, while the service says "later"."""
+"""Requests to CloudWatch Logs that are repeated, within bounds, while the service says "later"; and odd answers."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from opstool.doors.ask import Ask
 from opstool.doors.clock import Clock
-from opstool.words.errors import NotFoundError, OpstoolError, ServiceError
+from opstool.words.awserrors import LIMIT_EXCEEDED
+from opstool.words.errors import NotFoundError, ServiceError
 
 _PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0)
 """A quarter of a minute on top of boto3's own retries: all users of an account share five FilterLogEvents a second.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html"""
+_NO_ANSWER = "no_answer"
+"""boto3 has waited for its time-out several times by then; a service that hangs is not asked so often again."""
 
 
 class Patient:
@@ -28,7 +33,8 @@ class Patient:
             try:
                 return self.once(operation, request)
             except ServiceError as error:
-                if self._stop.is_set() or not (error.retryable or is_concurrency_limit(error)):
+                is_later = (error.retryable and error.code != _NO_ANSWER) or error.code == LIMIT_EXCEEDED
+                if self._stop.is_set() or not is_later:
                     raise
             self._clock.sleep(pause_s, self._stop)
         return self.once(operation, request)
@@ -44,11 +50,15 @@ class Patient:
             raise no_group(name) from error
 
 
+@contextmanager
+def readable(operation: str) -> Iterator[None]:
+    """Raise ServiceError where an answer has not the form that AWS documents: an emulator's, or a proxy's."""
+    try:
+        yield
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+        raise ServiceError(f"the answer to `{operation}` cannot be read", code="odd_answer") from error
+
+
 def no_group(name: str) -> NotFoundError:
     """Return the error for a log group that does not exist."""
     return NotFoundError(f"the log group `{name}` does not exist", code="log_group_not_found")
-
-
-def is_concurrency_limit(error: OpstoolError) -> bool:
-    """Tell whether too many queries of the account run at once; the table of error codes has no word for it."""
-    return "LimitExceededException" in error.message

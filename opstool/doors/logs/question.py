@@ -55,7 +55,7 @@ class Question:
     def events(self, rows: Iterable[Mapping[str, str]]) -> Iterator[LogEvent]:
         """Yield the events among the rows that were meant: not every emulator applies a filter, and seconds are coarse.
 
-        A row without time or text is left out: it is no event.
+        A row without time or text is left out: it is no event, or `loses` tells that it may be one.
         """
         for row in rows:
             at_ms = _milliseconds(row.get("@timestamp", ""))
@@ -70,6 +70,13 @@ class Question:
                     text=text,
                 )
 
+    def loses(self, rows: Iterable[Mapping[str, str]]) -> bool:
+        """Tell whether a row that was meant does not say when it was, in a way that can be read."""
+        return any(
+            _milliseconds(row.get("@timestamp", "")) is None and self._sought.are_in(row.get("@message", ""))
+            for row in rows
+        )
+
     def _group(self, log: str) -> str:
         """Return the name in ACCOUNT:NAME; where an answer does not say, the only group that was asked."""
         name = log.rpartition(":")[2]
@@ -78,10 +85,10 @@ class Question:
 
 def _milliseconds(text: str) -> int | None:
     """Return the time of `2025-01-01 00:00:00.000`, which is UTC; emulators answer epoch milliseconds."""
-    if text.isdecimal():
-        return int(text)
     try:
-        moment = datetime.fromisoformat(text).replace(tzinfo=UTC)
-    except ValueError:
+        if text.isdecimal():
+            return int(text)
+        moment = datetime.fromisoformat(text)
+        return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * _SECOND_MS)
+    except (ValueError, OverflowError):
         return None
-    return round(moment.timestamp() * _SECOND_MS)

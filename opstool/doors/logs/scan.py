@@ -52,16 +52,20 @@ class Scan:
 
     `unread` are the strings for which something could not be read to its end; `notes` are sentences for people.
     `estimated_bytes` is what the queries were expected to scan, before any was asked; `queries` of Logs Insights were
-    started, and `pages` of FilterLogEvents read. `is_insights_closed` once it is known that no query will be answered.
+    started and `answered`, and `pages` of FilterLogEvents read. `is_insights_closed` once it is known that no query
+    will be answered, and `unreadable` are the log groups of which FilterLogEvents has answered an error: who has hung
+    once is not asked again for each of many stretches.
     """
 
     limit_bytes: int = DEFAULT_SCAN_LIMIT_BYTES
     queries: int = 0
+    answered: int = 0
     pages: int = 0
     is_insights_closed: bool = False
     scanned_bytes: int = 0
     estimated_bytes: int = 0
     unread: set[str] = field(default_factory=set)
+    unreadable: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
     _measured: list[tuple[Stretch, int]] = field(default_factory=list, repr=False)
     _stored_measured: float = field(default=0.0, repr=False)

@@ -92,7 +92,9 @@ def enabled(scene: Scene) -> Iterator[Check]:
     yield from (ENABLED.unknown(*gap) for gap in scene.gaps())
     for source, mapping, _ in scene.consumers():
         subject = _subject(source, mapping)
-        if mapping.is_enabled:
+        if mapping.is_enabled is None:
+            yield ENABLED.unknown(subject, f"its state is {mapping.state}: look again when it is at rest")
+        elif mapping.is_enabled:
             yield ENABLED.passed(subject, mapping.state)
         else:
             fix = Fix(commands=(update_mapping(mapping.uuid, "--enabled"),), template=("Enabled: true # of the event",))
@@ -103,7 +105,7 @@ def single(scene: Scene) -> Iterator[Check]:
     """Check that the messages of a source do not go to several functions by chance."""
     yield from (SINGLE.unknown(*gap) for gap in scene.gaps())
     for source in scene.known_sources:
-        active = [each for each in source.known_mappings if each.is_enabled]
+        active = [each for each in source.known_mappings if each.is_enabled is not False]
         names = ", ".join(sorted(each.function_name for each in active))
         if len(active) > 1:
             fix = Fix(template=("# one event source mapping; a topic and a queue for each function gives all to all",))
@@ -152,7 +154,7 @@ def dlq_alone(scene: Scene) -> Iterator[Check]:
     if isinstance(scene.dlq_mappings, Unread):
         yield ALONE.unknown(scene.dlq.name, scene.dlq_mappings.reason)
         return
-    active = [each for each in scene.dlq_mappings if each.is_enabled]
+    active = [each for each in scene.dlq_mappings if each.is_enabled is not False]
     if not active:
         yield ALONE.passed(
             scene.dlq.name, "none is enabled" if scene.dlq_mappings else "it has no event source mapping"

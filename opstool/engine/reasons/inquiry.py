@@ -2,9 +2,9 @@
 
     by id       every line that names a message. For very many messages our own consumer's failure lines come first,
                 which say themselves whom they name, so that only the rest has to be asked for id by id
-    by request  the other lines of invocations that named a message and did not say what became of it
-    by time     Lambda's own lines, errors and their frames, from those moments at which a message was named, or was
-                handed out, and nothing is known of it yet
+    by time     Lambda's own lines, errors and their frames, and whatever may name a message, from those moments at
+                which a message was named, or was handed out, and nothing is known of it yet. All of them: what was
+                said of the other messages of a batch tells which error is not this one's
 
 Everything is bounded: the bytes that Logs Insights scans, the stretches of the last look, the rows of each answer. What
 was not read to its end is unknown, never "not found".
@@ -16,7 +16,6 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 
 from opstool.doors.logs.logs import INDEXING_DELAY_MS
-from opstool.doors.logs.scan import Scan
 from opstool.doors.toolkit import Toolkit
 from opstool.engine.dlq import DeadLetterQueue
 from opstool.engine.reasons.join import Join
@@ -26,15 +25,15 @@ from opstool.words.errors import AccessError, OpstoolError
 from opstool.words.lines.failureline import EVENT
 from opstool.words.logevent import Sought
 from opstool.words.loggroup import LogGroup
-from opstool.words.reason import Reason, Reasons
+from opstool.words.reason import Evidence, Reason, Reasons
 
 CLOCK_SKEW_MS = 60_000
 """The clocks of SQS and of CloudWatch Logs need not agree to the second."""
 _MANY = 1_000
 """Messages beyond which the consumer's failure lines are asked for as such: a query holds 985 beginnings of ids."""
-_MOST_REQUESTS = 1_000
-"""Invocations whose other lines are asked for by request id; the others are left to the look by time."""
 _DAY_MS = 86_400_000
+_SHORTEST_RETENTION_DAYS = 1
+"""https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html"""
 _LONGEST_INVOCATION_MS = 900_000
 """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 _BEFORE_MS, _AFTER_MS = 2_000, 5_000
@@ -52,6 +51,7 @@ _AROUND_A_FAILURE = (
     "raceback",
     "panic",
     '  File "',
+    "-",  # which every id has
     "    at ",
     "\tat ",
 )
@@ -67,8 +67,9 @@ class Inquiry:
         self._sought = sought
         self._notes = list(trail.notes)
         self._now_ms = kit.sqs.now_ms()
-        self._scan = Scan(limit_bytes=kit.log_reading.scan_limit_bytes)
+        self._scan = kit.scan
         self._asked_closer: set[str] = set()
+        self._undescribed: set[str] = set()
         self._groups = tuple(self._existing())
         self.join = Join(
             sought,
@@ -85,19 +86,27 @@ class Inquiry:
         if len(self._sought) > _MANY:
             self._read([EVENT], since_ms, until_ms)
         self._read(sorted(self.join.unexplained()), since_ms, until_ms)
-        requests = sorted({each for ids in self.join.request_ids().values() for each in ids})
-        self._asked_closer.update(requests)
-        self._read(requests[:_MOST_REQUESTS], since_ms, until_ms)
         if left := self.join.unexplained():
             self._read_around(left)
 
     def reasons(self, remembered: dict[str, Reason]) -> Reasons:
         """Return what is known of every message that was sought, and of others what was remembered."""
-        found = {**remembered, **self.join.reasons()}
-        unread = frozenset(
-            each.message_id for each in self._sought if each.message_id not in found and not self._was_read(each)
-        )
-        return Reasons(found=found, unread=unread, notes=tuple(dict.fromkeys([*self._notes, *self._scan_notes()])))
+        half_read = self.half_read()
+        told = self.join.reasons()
+        # What failed elsewhere at that time may have failed in another way, so the rest of the log says nothing.
+        sure = {
+            message_id: reason
+            for message_id, reason in told.items()
+            if reason.evidence is not Evidence.TIME or message_id not in half_read
+        }
+        found = {**remembered, **sure}
+        unread = half_read - found.keys()
+        notes = [*self._notes, *self._age_notes(unread), *self._scan_notes()]
+        return Reasons(found=found, unread=unread, notes=tuple(dict.fromkeys(notes)))
+
+    def half_read(self) -> frozenset[str]:
+        """Return the messages of which a line may have been missed; a reason that was found may not be the last."""
+        return frozenset(each.message_id for each in self._sought if not self._was_read(each))
 
     def _read(self, needles: Collection[str], since_ms: int, until_ms: int) -> None:
         """Give the join every event that holds one of these; the last moments also from where they are known first."""
@@ -137,6 +146,7 @@ class Inquiry:
             try:
                 yield self._kit.logs.describe(name)
             except AccessError:
+                self._undescribed.add(name)
                 yield LogGroup(name=name)
             except OpstoolError as error:
                 self._notes.append(f"the log group `{name}` cannot be read: {error.message}; {NAME_IT}")
@@ -156,9 +166,19 @@ class Inquiry:
 
     def _is_kept(self, group: LogGroup, each: Sought) -> bool:
         """Tell whether the log still holds the time since the message was sent."""
-        if group.retention_days is None:
-            return True
-        return each.sent_at_ms >= self._now_ms - group.retention_days * _DAY_MS
+        retention_days = _SHORTEST_RETENTION_DAYS if group.name in self._undescribed else group.retention_days
+        return retention_days is None or each.sent_at_ms >= self._now_ms - retention_days * _DAY_MS
+
+    def _age_notes(self, unread: Collection[str]) -> Iterator[str]:
+        """Yield why the lines of old messages may be gone."""
+        left = [each for each in self._sought if each.message_id in unread]
+        for group in self._groups:
+            if all(self._is_kept(group, each) for each in left):
+                continue
+            if group.name in self._undescribed:
+                yield f"how long the log group `{group.name}` keeps its lines may not be asked; some may be gone"
+            else:
+                yield f"the log group `{group.name}` keeps its lines for {group.retention_days} days; some are gone"
 
     def _scan_notes(self) -> Iterator[str]:
         yield from self._scan.notes

@@ -20,7 +20,7 @@ from types import MappingProxyType
 
 from opstool.engine.reasons.course import ANOTHER
 from opstool.engine.reasons.invocation import Invocation, platform_fault
-from opstool.engine.reasons.naming import is_uuid, named_in, template_of
+from opstool.engine.reasons.naming import is_uuid, named_in, names_others, template_of
 from opstool.engine.reasons.own import OwnLines
 from opstool.engine.reasons.pieces import fault_of, is_end_of_pieces, is_piece
 from opstool.engine.reasons.reading import Attempted, Reading
@@ -195,6 +195,7 @@ class Join:
             event,
             Entry(
                 ids=ids,
+                among_others=only is not None and error is None and names_others(event.text, (only, request_id)),
                 fault=self._kept(fault_of(error)) if error else None,
                 request_id=request_id,
                 trace_id=error.trace_id if error else None,

@@ -29,7 +29,8 @@ def look_up(kit: Toolkit, dlq: DeadLetterQueue, sought: Sequence[Sought]) -> Rea
     left = [each for each in sought if each.message_id not in remembered]
     inquiry = inquire(kit, dlq, trail, left)
     reasons = inquiry.reasons({each: reason for each, reason in remembered.items() if reason is not None})
-    _remember(kit, trail, left, reasons)
+    half_read = inquiry.half_read()
+    _remember(kit, trail, [each.message_id for each in left if each.message_id not in half_read], reasons)
     return reasons
 
 
@@ -41,9 +42,8 @@ def inquire(kit: Toolkit, dlq: DeadLetterQueue, trail: Trail, sought: Sequence[S
     return inquiry
 
 
-def _remember(kit: Toolkit, trail: Trail, sought: Sequence[Sought], reasons: Reasons) -> None:
-    """Write what was learnt into the state directory; what could not be read is not learnt."""
-    ids = [each.message_id for each in sought]
+def _remember(kit: Toolkit, trail: Trail, ids: Sequence[str], reasons: Reasons) -> None:
+    """Write into the state directory what was learnt of messages whose log was read to its end."""
     found = {each: reasons.found[each] for each in ids if each in reasons.found}
-    vain = [each for each in ids if each not in found and each not in reasons.unread]
+    vain = [each for each in ids if each not in found]
     kit.lookups.put(found, vain, log_groups=trail.log_groups)

@@ -22,6 +22,11 @@ def named_in(text: str, sought: frozenset[str]) -> tuple[str, ...]:
     return tuple(sorted(sought.intersection(_WORD.findall(text))))
 
 
+def names_others(text: str, but: Container[str | None]) -> bool:
+    """Tell whether a text holds an id such as SQS gives that is none of `but`."""
+    return any(found[0] not in but for found in _UUID.finditer(text))
+
+
 def is_uuid(text: str) -> bool:
     """Tell whether a text is an id such as SQS gives."""
     return _UUID.fullmatch(text) is not None

@@ -16,8 +16,9 @@ from opstool.words.message import Message
 from opstool.words.reason import Reason, Reasons
 from opstool.words.story import Story
 
-_BEFORE_MS, _AFTER_MS = 60_000, 5_000
-"""How far around a failure its stream is read: an invocation may have begun long before, and ends soon after."""
+_BEFORE_MS, _AFTER_MS = (60_000, 5_000, 500, 0), 5_000
+"""How far around a failure its stream is read: an invocation may have begun long before, and ends soon after. The next
+is tried where so much was logged before the failure that the failure is not reached."""
 _MOST_LINES = 1_000
 _LINES_BEFORE, _LINES_AFTER = 30, 10
 
@@ -44,13 +45,17 @@ def _around(kit: Toolkit, message_id: str, reason: Reason) -> Sequence[LogEvent]
     """Return the lines of the invocation that failed, or of its stream where the invocation is not known."""
     if reason.log_group is None or reason.log_stream is None:
         return ()
-    lines = kit.logs.around(
-        reason.log_group,
-        reason.log_stream,
-        since_ms=reason.at_ms - _BEFORE_MS,
-        until_ms=reason.at_ms + _AFTER_MS,
-        limit=_MOST_LINES,
-    )
+    lines: Sequence[LogEvent] = ()
+    for before_ms in _BEFORE_MS:
+        lines = kit.logs.around(
+            reason.log_group,
+            reason.log_stream,
+            since_ms=reason.at_ms - before_ms,
+            until_ms=reason.at_ms + _AFTER_MS,
+            limit=_MOST_LINES,
+        )
+        if len(lines) < _MOST_LINES or lines[-1].at_ms > reason.at_ms:
+            break
     mine = [line for line in _of_invocation(lines, reason.request_id) if not _is_of_another(line, message_id)]
     return _near(mine, reason.at_ms)
 

@@ -24,10 +24,12 @@ class Fault:
 class Entry:
     """One line: the sought messages that it names, and the error that it tells of.
 
+    `among_others`: it names one of those that are sought, and has ids besides that may be messages too.
     `template` is what stands before the first id, so that a line about another message can be told by its form.
     """
 
     ids: tuple[str, ...] = ()
+    among_others: bool = False
     fault: Fault | None = None
     request_id: str | None = None
     trace_id: str | None = None
@@ -65,7 +67,7 @@ class Stream:
         if (index := self._known(moment, item)) is not None:
             self._pass_by(moment, index)
             return False
-        if len(moment) >= MOST_IN_A_MILLISECOND:
+        if len(moment) >= MOST_IN_A_MILLISECOND or self._is_again(moment, item):
             return False
         moment.insert(self._at, item)
         self._at += 1
@@ -79,6 +81,10 @@ class Stream:
             return moment.index(item, first, last)
         except ValueError:
             return None
+
+    def _is_again(self, moment: list[Item], item: Item) -> bool:
+        """Tell whether a line is the one just given: twice in a row it says no more than once."""
+        return self._at > 0 and moment[self._at - 1] == item
 
     def _pass_by(self, moment: list[Item], index: int) -> None:
         """Go on after a line that was known; the new lines with which this pass began stand before it."""

@@ -58,8 +58,10 @@ def follow(kit: Toolkit, dlq: DeadLetterQueue, source_arns: Iterable[str]) -> Tr
     if kit.log_reading.log_groups:
         return Trail(log_groups=kit.log_reading.log_groups, named=True)
     walk = _Walk(kit)
-    for arn in sorted({*(each.queue.arn for each in dlq.sources), *source_arns})[:_MOST_SOURCES]:
-        walk.visit(arn)
+    died_in = set(source_arns)
+    others = {each.queue.arn for each in dlq.sources} - died_in
+    for number, arn in enumerate([*sorted(died_in), *sorted(others)]):
+        walk.visit(arn) if number < _MOST_SOURCES else walk.leave(arn)
     walk.fall_back_on_stack(dlq)
     return walk.trail()
 
@@ -91,6 +93,10 @@ class _Walk:
             return
         groups = [self._function(each).log_group for each in mappings]
         self._groups_of[source_arn] = tuple(dict.fromkeys(groups))
+
+    def leave(self, source_arn: str) -> None:
+        """Follow no more sources; messages of this one are then unknown."""
+        self._blind[source_arn] = f"only {_MOST_SOURCES} source queues are followed"
 
     def _function(self, mapping: EventSourceMapping) -> Function:
         """Return the function; where its configuration may not be read, with the log group Lambda gives by default."""

@@ -10,8 +10,6 @@ from typing import Any, Protocol
 
 from opstool.words.caret import point_at
 from opstool.words.document import expires_at_ms, filter_document
-from opstool.words.errors import UsageError
-from opstool.words.evaluation import MOST_STEPS, BoundedInterpreter, OverBudgetError
 from opstool.words.message import ENCODING_ERRORS, Message
 from opstool.words.reason import Reason
 from opstool.words.selection import Selection
@@ -21,8 +19,6 @@ OPTION = "--by"
 _ATTRIBUTE = "attr:"
 _LONGEST_KEY = 1_000
 """Characters of a value that a key keeps: every message may have a value of its own, of up to a mebibyte."""
-# What jmespath and json raise on the values of a message: see opstool.words.where.
-_EVALUATION_ERRORS = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,13 +141,11 @@ class ByExpression:
     def key(self, message: Message, *, retention_s: int, reason: Reason | None = None) -> Key | None:
         """Return the value of the expression; EvaluationError, without a word of the message, where it has none."""
         document = filter_document(message, expires_at_ms=expires_at_ms(message, retention_s), reason=reason)
+        value = self.expression.value(document)
         try:
-            value = BoundedInterpreter().visit(self.expression.parsed.parsed, document)
             return None if value is None else Key.of(value)
-        except OverBudgetError:
-            raise EvaluationError(f"`{OPTION}`: more than {MOST_STEPS:,} steps") from None
-        except _EVALUATION_ERRORS as error:
-            raise EvaluationError(f"`{OPTION}`: {type(error).__name__}") from None
+        except (ValueError, RecursionError):
+            raise EvaluationError(f"`{OPTION}`: the value cannot be written as JSON") from None
 
     def narrowed(self, selection: Selection, key: Key | None) -> Selection | None:
         """Return the selection of one value. A backquote would end the literal, so it is written as an escape."""
@@ -172,10 +166,7 @@ def grouping_of(text: str) -> Grouping:
         if text == _ATTRIBUTE:
             raise point_at(OPTION, text, len(text), "the name of the attribute is missing")
         return ByAttribute(name=text.removeprefix(_ATTRIBUTE))
-    try:
-        return ByExpression(text=text, expression=compile_where(text))
-    except UsageError as error:  # the words are right, but for the option they were typed at
-        raise UsageError(error.message.replace("`--where`", f"`{OPTION}`", 1), hint=error.hint) from None
+    return ByExpression(text=text, expression=compile_where(text, option=OPTION))
 
 
 def _and_where(selection: Selection, expression: str) -> Selection:

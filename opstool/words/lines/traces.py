@@ -39,7 +39,9 @@ def read_trace(text: str) -> Said | None:
 
 def _python(text: str) -> Said | None:
     """Return the last traceback's error: the exception that escaped stands after those that it came from."""
-    at = text.rfind(PYTHON)
+    at = _last_of_python(text)
+    if at < 0:
+        return None
     head, tail = text[:at], text[at + len(PYTHON) :].strip("\n")
     lines = tail.split("\n")
     for number, line in enumerate(lines):
@@ -50,6 +52,14 @@ def _python(text: str) -> Said | None:
             kind = found[0].rpartition(".")[2]  # runtimes and loggers name the class without its module
             return said(kind, message, traceback=_from_first(text), place=place_of(frames))
     return _runtime(head, tail)
+
+
+def _last_of_python(text: str) -> int:
+    """Return where the last traceback begins, -1 without any: in the repr of a body no line ends after the words."""
+    at = text.rfind(PYTHON)
+    while at >= 0 and text[at + len(PYTHON) : at + len(PYTHON) + 1].strip():
+        at = text.rfind(PYTHON, 0, at)
+    return at
 
 
 def _runtime(head: str, tail: str) -> Said | None:

@@ -18,8 +18,9 @@ from opstool.cli.screen import safe
 from opstool.cli.table import Cell, Column, table
 from opstool.cli.tree import dlq
 from opstool.verbs import queues
-from opstool.verbs.queues import DlqSummary, Overview, Role
+from opstool.verbs.queues import DlqSummary, Overview
 from opstool.words.document import iso
+from opstool.words.queuerole import Role
 
 Paint = Callable[[str, str], str]
 

@@ -95,7 +95,7 @@ def stop_local(call: Invocation) -> int:
 def show_demo(call: Invocation) -> int:
     """Watch the whole story in one process, without an AWS account: deploy, send, fail, look, redrive, purge."""
     _check_installed()
-    from opstool.cli.story import tell  # noqa: PLC0415 - as above
+    from opstool.cli.demostory import tell  # noqa: PLC0415 - as above
 
     tell(call.frame.main, call.output.line)
     return DONE

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from opstool.doors.clock import Clock
-from opstool.doors.logs.patience import Patient
+from opstool.doors.logs.patience import Patient, readable
 from opstool.doors.logs.phrasing import Asked, patterns
 from opstool.doors.logs.scan import Scan
 from opstool.words.errors import OpstoolError
@@ -25,7 +25,7 @@ MOST_PAGES_A_SCAN = 300
 _PAGE_BYTES = 1_048_576
 
 
-class Reading:
+class FilterLogEvents:
     """The events that hold given strings, page by page, within one bound of pages for all that is read."""
 
     def __init__(self, service: Patient, clock: Clock, stop: threading.Event, scan: Scan) -> None:
@@ -43,11 +43,15 @@ class Reading:
         A string that is only a part of a longer word may be missed: whether a pattern finds it is not documented.
         """
         for group in groups:
+            if group.name in self._scan.unreadable:
+                self._scan.unread.update(needles)
+                continue
             for asked in self._asked(group, needles, since_ms, until_ms):
                 try:
                     yield from self._matching(group, asked, since_ms, until_ms)
                 except OpstoolError as error:
                     self._scan.leave(needles, f"the log group `{group.name}` could not be read: {error.message}")
+                    self._scan.unreadable.add(group.name)
                     break
 
     def _asked(self, group: LogGroup, needles: Collection[str], since_ms: int, until_ms: int) -> list[Asked]:
@@ -56,19 +60,20 @@ class Reading:
         now_ms = round(self._clock.wall() * 1_000)
         pages_of_all = 1 + group.stored_between(since_ms, until_ms, now_ms=now_ms) // _PAGE_BYTES
         small = group.stored_bytes > 0 and len(named) > pages_of_all
-        return [("", tuple(needles))] if small else named
+        # Where so many may not be asked for, nor is it known how much there is, everything is the better try.
+        return [("", tuple(needles))] if small or len(named) > self._pages_left else named
 
     def _matching(self, group: LogGroup, asked: Asked, since_ms: int, until_ms: int) -> Iterator[LogEvent]:
         pattern, needles = asked
         sought = Needles(needles)
         request = {"logGroupName": group.name, "startTime": max(0, since_ms), "endTime": max(0, until_ms)}
         for page in self._pages({**request, "filterPattern": pattern} if pattern else request, group, needles):
-            for each in page.get("events") or ():
-                at_ms, text = int(each.get("timestamp", 0)), str(each.get("message", ""))
+            with readable(_OPERATION):
+                events = [_event(group, each) for each in page.get("events") or ()]
+            for event in events:
                 # Not every emulator applies the pattern, or the range.
-                if since_ms <= at_ms <= until_ms and sought.are_in(text):
-                    stream = str(each.get("logStreamName", ""))
-                    yield LogEvent(log_group=group.name, log_stream=stream, at_ms=at_ms, text=text)
+                if since_ms <= event.at_ms <= until_ms and sought.are_in(event.text):
+                    yield event
 
     def _pages(self, request: dict[str, Any], group: LogGroup, needles: Collection[str]) -> Iterator[dict[str, Any]]:
         """Yield the pages, as many as the bound allows; a repeated token is the end."""
@@ -87,3 +92,12 @@ class Reading:
             last, token = token, page.get("nextToken")
             if not token or token == last:
                 return
+
+
+def _event(group: LogGroup, each: Mapping[str, Any]) -> LogEvent:
+    return LogEvent(
+        log_group=group.name,
+        log_stream=str(each.get("logStreamName", "")),
+        at_ms=int(each.get("timestamp", 0)),
+        text=str(each.get("message", "")),
+    )

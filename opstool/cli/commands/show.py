@@ -46,7 +46,7 @@ def show_message(
     else:
         [message] = listed_documents(shown.listing)
         name, partial = shown.listing.dlq.queue.name, shown.listing.partial
-        report = look_report("show", requests=kit.sqs.requests, queue=name, listing=shown.listing, partial=partial)
+        report = look_report("show", requests=kit.sqs.requests, queue=name, looked=shown.listing, partial=partial)
         call.output.document(message)
         call.output.document({**report, "notes": list(shown.notes)})
     return status

@@ -13,7 +13,7 @@ from opstool.cli.options import command
 from opstool.cli.screen import safe
 from opstool.cli.selection import DeadLetterQueueName
 from opstool.cli.tree import app
-from opstool.verbs import policy
+from opstool.verbs import iampolicy
 from opstool.words.errors import UsageError
 from opstool.words.iam.permissions import Purpose
 
@@ -50,7 +50,7 @@ def iam_policy(
     """Print the least IAM policy that the commands need, as a bare JSON document on stdout."""
     if not purposes:
         raise UsageError("`--for` has to say what the policy is to allow", hint=f"--for {PURPOSES}")
-    written = policy.iam_policy(call.kit, queue, purposes=purposes, to=to, look_up=not no_lookup)
+    written = iampolicy.iam_policy(call.kit, queue, purposes=purposes, to=to, look_up=not no_lookup)
     for note in written.notes:
         call.notices.note(safe(note))
     if call.output.is_text:

@@ -10,6 +10,7 @@ import typer
 
 from opstool.cli import words
 from opstool.cli.errors import DONE, PARTIAL
+from opstool.cli.evidence import NO_LOG_LINE
 from opstool.cli.invocation import Invocation
 from opstool.cli.lists import NOTHING, urgency
 from opstool.cli.logoptions import LogOptions
@@ -22,13 +23,12 @@ from opstool.cli.sparkline import levels_for, sparkline
 from opstool.cli.table import Cell, Column, table
 from opstool.cli.tree import dlq
 from opstool.verbs import groups
-from opstool.verbs.browse import Listing
 from opstool.verbs.groups import Groups
 from opstool.words.groups.group import Group
 from opstool.words.groups.groupdocument import group_document
 from opstool.words.groups.grouping import ByReason, BySource
 from opstool.words.groups.suggestion import Situation, Suggestion, suggest
-from opstool.words.reason import NOT_ASKED, ReasonState
+from opstool.words.reason import ReasonState
 
 Paint = Callable[[str, str], str]
 
@@ -38,7 +38,7 @@ _ONE_LINE_COLUMNS = 130
 """The numbers, a source, and enough of the reason to tell groups apart; the same as for lists."""
 _NO_KEY = "(none)"
 _WITHOUT_REASON = {
-    ReasonState.NOT_FOUND: "no log line: throttled, timed out or crashed",
+    ReasonState.NOT_FOUND: NO_LOG_LINE,
     ReasonState.UNKNOWN: "the log could not be read",
 }
 _COLUMNS = (
@@ -91,7 +91,10 @@ def group_messages(
     status = PARTIAL if found.partial or found.missing_ids else DONE
     if not call.output.is_text:
         documents = (group_document(*row) for row in rows)
-        call.output.listing(_groups_document(found), "groups", documents, _report(call, found, status))
+        report = look_report(
+            "groups", requests=kit.sqs.requests, queue=found.dlq.queue.name, looked=found, partial=status == PARTIAL
+        )
+        call.output.listing(_groups_document(found), "groups", documents, report)
         return status
     say_what_was_seen(
         call,
@@ -124,24 +127,6 @@ def _groups_document(found: Groups) -> dict[str, Any]:
         "missing_ids": list(found.missing_ids),
         "notes": list(found.notes),
     }
-
-
-def _report(call: Invocation, found: Groups, status: int) -> dict[str, Any]:
-    looked = Listing(
-        dlq=found.dlq,
-        messages=(),
-        reasons=NOT_ASKED,
-        counts=found.counts,
-        missing_ids=found.missing_ids,
-        notes=found.notes,
-    )
-    return look_report(
-        "groups",
-        requests=call.kit.sqs.requests,
-        queue=found.dlq.queue.name,
-        listing=looked,
-        partial=status == PARTIAL,
-    )
 
 
 def _group_lines(

@@ -13,8 +13,8 @@ import typer
 from opstool.cli.errors import DONE, INTERRUPTED, PARTIAL
 from opstool.cli.invocation import Invocation
 from opstool.cli.options import command
-from opstool.cli.output import OutputFormat
-from opstool.cli.redraw import Redraw, say
+from opstool.cli.output import OutputFormat, write
+from opstool.cli.redraw import Redraw
 from opstool.cli.reports import look_report
 from opstool.cli.screen import safe
 from opstool.cli.selection import DeadLetterQueueName
@@ -118,18 +118,18 @@ class Screen:
         """Say what there is to say at the end."""
         last = depth_document(self.name, self.last) if self.last else None
         whole = {"version": 1, "type": "watch", "queue": self.name, "emptied": emptied, "readings": self.count}
-        say(dump({**whole, "last": last}) + "\n")
+        write(dump({**whole, "last": last}) + "\n")
 
 
 class _Stream(Screen):
     """JSON Lines: a document for each reading, and a report."""
 
     def show(self, reading: Reading) -> bool:
-        return say(dump(depth_document(self.name, reading)) + "\n")
+        return write(dump(depth_document(self.name, reading)) + "\n")
 
     def end(self, *, emptied: bool) -> None:
         del emptied  # each document says it
-        say(dump(look_report("watch", requests=self.call.kit.sqs.requests, queue=self.name)) + "\n")
+        write(dump(look_report("watch", requests=self.call.kit.sqs.requests, queue=self.name)) + "\n")
 
 
 class _Lines(Screen):
@@ -145,7 +145,7 @@ class _Lines(Screen):
         if facts == self._said and reading.at_ms - self._said_at_ms < _QUIET_S * 1000:
             return True
         self._said, self._said_at_ms = facts, reading.at_ms
-        return say(f"{iso(reading.at_ms)[:19]}Z  {'  '.join(_facts(reading))}\n")
+        return write(f"{iso(reading.at_ms)[:19]}Z  {'  '.join(_facts(reading))}\n")
 
     def end(self, *, emptied: bool) -> None:
         if emptied:

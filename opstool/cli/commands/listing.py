@@ -43,7 +43,7 @@ def list_messages(
     status = PARTIAL if listing.partial or listing.missing_ids else DONE
     if not call.output.is_text:
         report = look_report(
-            "list", requests=kit.sqs.requests, queue=listing.dlq.queue.name, listing=listing, partial=status == PARTIAL
+            "list", requests=kit.sqs.requests, queue=listing.dlq.queue.name, looked=listing, partial=status == PARTIAL
         )
         call.output.listing(_listing_document(listing), "messages", listed_documents(listing), report)
         return status
