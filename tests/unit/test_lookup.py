@@ -319,3 +319,16 @@ def test_as_many_messages_are_sought_as_there_are_where_the_size_of_the_log_is_n
     messages = sought(world, *ids(3_000))
     reasons = ask(kit, messages)
     assert {reasons.state_of(each.message_id) for each in messages} == {ReasonState.NOT_FOUND}
+
+
+def test_errors_that_may_be_anybodys_are_named_in_a_note(world: World, account: Account, kit: Toolkit) -> None:
+    """A plain handler failed in two ways at the time: nothing is claimed of a message, and both are told."""
+    [message] = sought(world, *ids(1))
+    other = ESCAPED.replace("ValueError: no total", "KeyError: 'customer'")
+    invocation(account, message.sent_at_ms + 1100, ESCAPED)
+    invocation(account, message.sent_at_ms + 1200, other, request_id=REQUEST + "1")
+    reasons = ask(kit, [message])
+    assert reasons.state_of(message.message_id) is ReasonState.NOT_FOUND
+    [note] = [note for note in reasons.notes if "without a message id" in note]
+    assert "ValueError: no total (1 x)" in note
+    assert "KeyError: 'customer' (1 x)" in note

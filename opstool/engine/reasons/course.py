@@ -163,6 +163,11 @@ class Course:
         return sure[-1] if len({finding.fault.fingerprint for finding in sure}) == 1 else None
 
     @property
+    def unclaimed(self) -> list[Finding]:
+        """Return the errors of which nobody knows whose they are."""
+        return [] if self._agreed() else [finding for finding in self._loose if not finding.fault.is_vague]
+
+    @property
     def ending(self) -> Finding | None:
         """Return what ended the invocation, None when nothing is known to have."""
         return self._ending

@@ -37,6 +37,8 @@ _SHORTEST_RETENTION_DAYS = 1
 _LONGEST_INVOCATION_MS = 900_000
 """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 _BEFORE_MS, _AFTER_MS = 2_000, 5_000
+_SHOWN = 80
+"""Characters of an error in a note."""
 # What the lines around a failure hold: Lambda's own lines, and errors with their frames in the languages Lambda runs.
 # FilterLogEvents knows whole words only; since not all of these can be put into a pattern, it reads the spans whole.
 _WORTH_SAYING_BYTES = 100_000_000
@@ -101,7 +103,8 @@ class Inquiry:
         }
         found = {**remembered, **sure}
         unread = half_read - found.keys()
-        notes = [*self._notes, *self._age_notes(unread), *self._scan_notes()]
+        vain = sum(1 for each in self._sought if each.message_id not in found and each.message_id not in unread)
+        notes = [*self._notes, *self._age_notes(unread), *self._vain_notes(vain), *self._scan_notes()]
         return Reasons(found=found, unread=unread, notes=tuple(dict.fromkeys(notes)))
 
     def half_read(self) -> frozenset[str]:
@@ -179,6 +182,16 @@ class Inquiry:
                 yield f"how long the log group `{group.name}` keeps its lines may not be asked; some may be gone"
             else:
                 yield f"the log group `{group.name}` keeps its lines for {group.retention_days} days; some are gone"
+
+    def _vain_notes(self, vain: int) -> Iterator[str]:
+        """Yield what the consumer logged at those times without saying of which message."""
+        errors = self.join.anybodys()
+        if vain and errors:
+            most = ", ".join(f"{kind}: {text[:_SHOWN]} ({count} x)" for (kind, text), count in errors.most_common(3))
+            yield (
+                f"no line tells of {vain} messages; errors without a message id then, in {len(errors)} ways: {most}; "
+                "a consumer that logs the id beside the error makes this certain"
+            )
 
     def _scan_notes(self) -> Iterator[str]:
         yield from self._scan.notes

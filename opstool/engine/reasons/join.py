@@ -14,7 +14,7 @@ and a traceback: for lines that name a message the last of each message, for all
 from __future__ import annotations
 
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 
@@ -115,6 +115,13 @@ class Join:
     def unexplained(self) -> set[str]:
         """Return the ids that have no reason so far."""
         return set(self._sought) - self._reading().attempts.keys()
+
+    def anybodys(self) -> Counter[tuple[str, str]]:
+        """Return the errors, by type and text, that were logged at these times and may be any message's."""
+        counts: Counter[tuple[str, str]] = Counter()
+        for fault, count in self._reading().anybodys.items():
+            counts[fault.type, fault.message] += count
+        return counts
 
     def reasons(self) -> dict[str, Reason]:
         """Return the reason of each message that has one: the failure of its last attempt."""

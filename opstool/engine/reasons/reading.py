@@ -5,7 +5,7 @@ One stream after the other, so that what is needed for the reading only is never
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from opstool.engine.reasons.attempted import AttemptedOnce
 from opstool.engine.reasons.course import ANOTHER, Course
 from opstool.engine.reasons.invocation import Invocation
 from opstool.engine.reasons.pieces import together
-from opstool.engine.reasons.stream import Entry, Stream
+from opstool.engine.reasons.stream import Entry, Fault, Stream
 from opstool.engine.reasons.timeline import Timeline
 from opstool.engine.reasons.windows import Failed, Windows
 
@@ -23,10 +23,14 @@ Where = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Attempted:
-    """The attempts at each message, oldest first, and the mentions that no error explains, with their times."""
+    """The attempts at each message, oldest first, and the mentions that no error explains, with their times.
+
+    `anybodys` are the errors that may be any message's, with how often each was logged.
+    """
 
     attempts: Mapping[str, list[AttemptedOnce]]
     unexplained_mentions: list[tuple[Invocation, int]]
+    anybodys: Counter[Fault]
 
 
 class Reading:
@@ -39,6 +43,7 @@ class Reading:
         self._mentions: list[tuple[str, Invocation, int]] = []
         self._failed: list[Failed] = []
         self._named: set[str] = set()
+        self._loose: Counter[Fault] = Counter()
 
     def attempted(self, own: Mapping[str, list[AttemptedOnce]], windows: Windows) -> Attempted:
         """Return what the lines tell; our own consumer's lines count for more than all others of their messages."""
@@ -51,7 +56,9 @@ class Reading:
         for several in self._attempts.values():
             several.sort(key=lambda one: one.order)
         by_time = windows.attempts(self._failed, named=self._named | own.keys())
-        return Attempted({**by_time, **self._attempts, **own}, list(self._unexplained(own)))
+        anybodys = Counter(one.finding.fault for one in self._failed)
+        anybodys.update(self._loose)
+        return Attempted({**by_time, **self._attempts, **own}, list(self._unexplained(own)), anybodys)
 
     def _invocations_by_stream(self) -> dict[Where, list[Invocation]]:
         by_stream: dict[Where, list[Invocation]] = defaultdict(list)
@@ -107,6 +114,7 @@ class Reading:
 
     def _note(self, course: Course) -> None:
         """Keep what a judged invocation tells; the rest of it can go."""
+        self._loose.update(finding.fault for finding in course.unclaimed)
         one = course.invocation
         self._named |= course.members
         for message_id, finding in course.found.items():
