@@ -20,7 +20,6 @@ import typer.main
 
 from opstool.cli.commands import (  # noqa: F401 - each adds its own
     archive,
-    change,
     consumer,
     doctor,
     extend,
@@ -28,7 +27,9 @@ from opstool.cli.commands import (  # noqa: F401 - each adds its own
     iampolicy,
     listing,
     local,
+    purge,
     queues,
+    redrive,
     runs,
     show,
     testbatch,
