@@ -60,6 +60,7 @@ def _plan_lines(plan: Plan, now_ms: int) -> Iterator[str]:
         yield f"  selected  {safe(plan.selection.text)}"
     if plan.limit is not None:
         yield f"  limit     {plan.limit:,}"
+    yield from (f"  {safe(name):8}  {safe(text)}" for name, text in plan.facts.items())
     if plan.count:
         yield f"  price     approximately {words.count(plan.requests, 'request')}, {words.money(plan.cost_usd)}"
     for position, sample in enumerate(plan.samples):

@@ -25,7 +25,8 @@ PRICE_PER_MILLION_USD = {False: 0.40, True: 0.50}
 class Plan:
     """One plan. `count` is exact when `exact`, else SQS's approximate depth; `options` are the verb's own settings.
 
-    `origin` keys the journal: the queue's ARN, or the archive and its target.
+    `origin` keys the journal: the queue's ARN, or the archive and its target. `facts` are what else a person should
+    know before saying yes, each under a word of at most eight letters.
     """
 
     run_id: str
@@ -43,6 +44,7 @@ class Plan:
     requests: int = 0
     cost_usd: float = 0.0
     retention_s: int = 0
+    facts: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     irreversible: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -101,6 +103,7 @@ class Plan:
             "requests": self.requests,
             "cost_usd": self.cost_usd,
             "irreversible": self.irreversible,
+            "facts": dict(self.facts),
             "notes": list(self.notes),
             "samples": [
                 message_document(each, expires_at_ms=each.sent_at_ms + self.retention_s * 1000) for each in self.samples
