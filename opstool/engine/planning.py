@@ -17,16 +17,31 @@ _LATE_ARRIVALS = (
 )
 
 
-def find(kit: Toolkit, hold: Hold, dlq: DeadLetterQueue, selection: Selection, limit: int | None) -> Survey:
-    """Return what is meant, held: everything that matches, or of a whole queue, which all is meant, the first batch."""
-    if selection.is_everything:
+def find(
+    kit: Toolkit,
+    hold: Hold,
+    dlq: DeadLetterQueue,
+    selection: Selection,
+    limit: int | None,
+    *,
+    whole: bool = False,
+    reasons: bool = False,
+) -> Survey:
+    """Return what is meant, held: everything that matches, or of a whole queue, which all is meant, the first batch.
+
+    `whole` looks through the whole queue without a filter too; `reasons` asks the logs about what was found.
+    """
+    if selection.is_everything and not whole:
         return Survey(matched=peek(hold)[:limit])
-    return survey(kit, hold, dlq, selection, limit=limit, reasons=False, to_change=True)
+    return survey(kit, hold, dlq, selection, limit=limit, reasons=reasons, to_change=True)
 
 
-def freeze(kit: Toolkit, dlq: DeadLetterQueue, found: Survey, draft: Plan) -> Plan:
-    """Return the plan with what was found written into it: ids or a point in time, count, samples, price."""
-    everything = draft.selection.is_everything
+def freeze(kit: Toolkit, dlq: DeadLetterQueue, found: Survey, draft: Plan, *, whole: bool = False) -> Plan:
+    """Return the plan with what was found written into it: ids or a point in time, count, samples, price.
+
+    `whole`: everything that is meant was found, so that it can be frozen by id.
+    """
+    everything = draft.selection.is_everything and not whole
     count = max(dlq.attributes.depth, len(found.matched)) if everything else len(found.matched)
     count = min(count, draft.limit) if draft.limit is not None else count
     requests = requests_to_move(count)
