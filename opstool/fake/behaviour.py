@@ -14,6 +14,7 @@ class Behaviour:
     `duplicates`: the probability that a message of a standard queue stays visible though it was handed out.
     `in_flight_limit`: messages in flight on one queue, after which a standard queue says OverLimit and a FIFO queue
     returns nothing.
+    `move_tasks_fail_of`: the FailureReason of which every move task fails once it has started, such as AccessDenied.
     `skew_s`: how far the service's clock is ahead of the caller's.
     """
 
@@ -21,4 +22,5 @@ class Behaviour:
     short_poll_misses: float = 0.0
     duplicates: float = 0.0
     in_flight_limit: int = 120_000
+    move_tasks_fail_of: str | None = None
     skew_s: float = 0.0

@@ -65,6 +65,7 @@ class FakeLambda:
         self._lock = threading.RLock()
         self._operations: dict[str, _Operation] = {
             "GetEventSourceMapping": self._get,
+            "GetFunctionConcurrency": self._concurrency,
             "GetFunctionConfiguration": self._configuration,
             "ListEventSourceMappings": self._list,
             "UpdateEventSourceMapping": self._update,
@@ -162,6 +163,11 @@ class FakeLambda:
         if name not in self._functions:
             raise RefusalError("ResourceNotFoundException", f"Function not found: {self._prefix}{name}")
         return dict(self._functions[name])
+
+    def _concurrency(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what is reserved for a function: nothing, unless it was added with ReservedConcurrentExecutions."""
+        name = "ReservedConcurrentExecutions"
+        return {key: value for key, value in self._configuration(request).items() if key == name}
 
     def _find(self, uuid: str) -> _Mapping:
         if uuid not in self._mappings:

@@ -113,7 +113,7 @@ class Messages:
             )
         group_id, deduplication_id = _fifo_ids(queue, fields)
         return StoredMessage(
-            message_id=self._new_id(),
+            message_id=new_message_id(self._rng),
             body=body,
             md5_of_body=md5_of_body(body),
             attributes=attributes,
@@ -124,9 +124,11 @@ class Messages:
             deduplication_id=deduplication_id,
         )
 
-    def _new_id(self) -> str:
-        digits = f"{self._rng.getrandbits(128):032x}"
-        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+def new_message_id(rng: Random) -> str:
+    """Return an id for a message that is new in its queue."""
+    digits = f"{rng.getrandbits(128):032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def _fifo_ids(queue: StandardQueue, fields: Request) -> tuple[str | None, str | None]:

@@ -42,6 +42,15 @@ class Registry:
             raise _no_such_queue()
         return queue
 
+    def by_arn(self, arn: str) -> StandardQueue | None:
+        """Return the queue with this ARN, None when there is none."""
+        queue = self._queues.get(arn.rsplit(":", 1)[-1])
+        return queue if queue is not None and queue.address.arn == arn else None
+
+    def is_dlq(self, arn: str) -> bool:
+        """Tell whether any queue dead-letters into the one with this ARN."""
+        return any(_dlq_arn(queue) == arn for queue in self._queues.values())
+
     def create_queue(self, request: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
         """Make a queue, or return the one that is there with the same attributes."""
         name: str = request["QueueName"]
@@ -108,12 +117,6 @@ class Registry:
         urls = (queue.address.url for _, queue in sorted(self._queues.items()) if _dlq_arn(queue) == arn)
         return {"queueUrls": [], **_page("queueUrls", urls, request)}
 
-    def list_message_move_tasks(self, request: Mapping[str, Any], _now_ms: int) -> dict[str, Any]:
-        """Return no tasks: none can be started here."""
-        if self._by_arn(request["SourceArn"]) is None:
-            raise RefusalError("ResourceNotFoundException", "The resource that you specified doesn't exist.")
-        return {"Results": []}
-
     def _add(self, name: str, settings: Settings, now_ms: int) -> StandardQueue:
         address = Queue(
             url=f"https://sqs.{self._region}.amazonaws.com/{self._account}/{name}",
@@ -131,7 +134,7 @@ class Registry:
         policy = settings.redrive_policy
         if policy is None:
             return
-        target = self._by_arn(policy.dlq_arn)
+        target = self.by_arn(policy.dlq_arn)
         reason = None
         if target is None:
             reason = "Dead letter target does not exist."
@@ -145,7 +148,7 @@ class Registry:
     def _bury(self, queue: StandardQueue, message: StoredMessage, now_ms: int) -> bool:
         """Move an exhausted message: it keeps its id and receive count; on FIFO the clock of its retention restarts."""
         policy = queue.settings.redrive_policy
-        target = self._by_arn(policy.dlq_arn) if policy else None
+        target = self.by_arn(policy.dlq_arn) if policy else None
         if target is None or target is queue or not target.settings.allows_source(queue.address.arn):
             return False
         is_fifo = target.address.is_fifo
@@ -159,10 +162,6 @@ class Registry:
         )
         target.put(dead, now_ms, 0)
         return True
-
-    def _by_arn(self, arn: str) -> StandardQueue | None:
-        queue = self._queues.get(arn.rsplit(":", 1)[-1])
-        return queue if queue is not None and queue.address.arn == arn else None
 
 
 def _no_such_queue() -> RefusalError:

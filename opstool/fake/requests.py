@@ -12,6 +12,7 @@ from opstool.fake.refusal import RefusalError
 
 # Required members are marked with an asterisk.
 _MEMBERS = {
+    "CancelMessageMoveTask": "TaskHandle*",
     "ChangeMessageVisibility": "QueueUrl* ReceiptHandle* VisibilityTimeout*",
     "ChangeMessageVisibilityBatch": "QueueUrl* Entries*",
     "CreateQueue": "QueueName* Attributes tags",
@@ -30,6 +31,7 @@ _MEMBERS = {
     "MessageDeduplicationId MessageGroupId",
     "SendMessageBatch": "QueueUrl* Entries*",
     "SetQueueAttributes": "QueueUrl* Attributes*",
+    "StartMessageMoveTask": "SourceArn* DestinationArn MaxNumberOfMessagesPerSecond",
 }
 _ENTRY_MEMBERS = {
     "ChangeMessageVisibilityBatch": "Id* ReceiptHandle* VisibilityTimeout",

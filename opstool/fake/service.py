@@ -18,6 +18,7 @@ from opstool.fake.behaviour import Behaviour
 from opstool.fake.clock import FakeClock
 from opstool.fake.faults import EntryFault, Faults
 from opstool.fake.messages import Messages
+from opstool.fake.movetasks import MoveTasks
 from opstool.fake.polling import Poll
 from opstool.fake.queue import StandardQueue
 from opstool.fake.refusal import RefusalError
@@ -25,6 +26,9 @@ from opstool.fake.registry import Registry
 from opstool.fake.requests import check_request
 from opstool.fake.stored import shown
 from opstool.words.awserrors import error_for
+
+_LOOKS_EVERY_MS = 1_000
+"""How often a receive that waits looks again while move tasks are at work."""
 
 _Single = Callable[[Mapping[str, Any], int], dict[str, Any]]
 _Batch = Callable[[Mapping[str, Any], Mapping[str, EntryFault], int], dict[str, Any]]
@@ -55,7 +59,8 @@ class FakeSqs:
         self._lock = threading.RLock()
         self._registry = Registry(region=region, account=account, behaviour=self._behaviour, rng=self._rng)
         self._messages = Messages(self._registry, self._rng, sender_id=account)
-        self._singles, self._batches = _operations(self._registry, self._messages)
+        self._tasks = MoveTasks(self._registry, self._rng, fails_of=self._behaviour.move_tasks_fail_of)
+        self._singles, self._batches = _operations(self._registry, self._messages, self._tasks)
 
     def __call__(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         """Carry out one request; raise OpstoolError when it is refused or a fault says so."""
@@ -77,15 +82,21 @@ class FakeSqs:
         """Return the service's own wall time: a machine that sleeps does not stop it. Whole, so that sums are exact."""
         return round((self.clock.wall() + self._behaviour.skew_s) * 1_000)
 
+    def _settled_at_ms(self) -> int:
+        """Let the move tasks do what they have had time for, and return the time; the caller holds the lock."""
+        now_ms = self._now_ms()
+        self._tasks.settle(now_ms)
+        return now_ms
+
     def _carry_out(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         if operation == "ReceiveMessage":
             return self._receive(request)
         if operation in self._singles:
             with self._lock:
-                return self._singles[operation](request, self._now_ms())
+                return self._singles[operation](request, self._settled_at_ms())
         refused = self._refused_entries(operation, request)
         with self._lock:
-            return self._batches[operation](request, refused, self._now_ms())
+            return self._batches[operation](request, refused, self._settled_at_ms())
 
     def _refused_entries(self, operation: str, request: Mapping[str, Any]) -> dict[str, EntryFault]:
         faults = ((entry["Id"], self.faults.entry(operation, entry)) for entry in request["Entries"])
@@ -102,10 +113,12 @@ class FakeSqs:
         while True:
             waiter = threading.Event()
             with self._lock:
-                now_ms = self._now_ms()
+                now_ms = self._settled_at_ms()
                 queue = self._registry.find(url)
                 answer = self._taken(queue, poll, now_ms)
                 next_look_ms = min(ends_at_ms, queue.next_change_at_ms(now_ms) or ends_at_ms)
+                if self._tasks.any_active:  # they may bring messages that nobody has sent
+                    next_look_ms = min(next_look_ms, now_ms + _LOOKS_EVERY_MS)
                 if answer or now_ms >= ends_at_ms:
                     return {"Messages": answer} if answer else {}
                 queue.waiters.add(waiter)
@@ -131,8 +144,11 @@ class FakeSqs:
         ]
 
 
-def _operations(registry: Registry, messages: Messages) -> tuple[dict[str, _Single], dict[str, _Batch]]:
+def _operations(
+    registry: Registry, messages: Messages, tasks: MoveTasks
+) -> tuple[dict[str, _Single], dict[str, _Batch]]:
     singles: dict[str, _Single] = {
+        "CancelMessageMoveTask": tasks.cancel,
         "ChangeMessageVisibility": messages.change_visibility,
         "CreateQueue": registry.create_queue,
         "DeleteMessage": messages.delete,
@@ -140,11 +156,12 @@ def _operations(registry: Registry, messages: Messages) -> tuple[dict[str, _Sing
         "GetQueueAttributes": registry.get_queue_attributes,
         "GetQueueUrl": registry.get_queue_url,
         "ListDeadLetterSourceQueues": registry.list_dead_letter_source_queues,
-        "ListMessageMoveTasks": registry.list_message_move_tasks,
+        "ListMessageMoveTasks": tasks.list,
         "ListQueues": registry.list_queues,
         "PurgeQueue": messages.purge,
         "SendMessage": messages.send,
         "SetQueueAttributes": registry.set_queue_attributes,
+        "StartMessageMoveTask": tasks.start,
     }
     batches: dict[str, _Batch] = {
         "ChangeMessageVisibilityBatch": messages.change_visibility_batch,
