@@ -7,23 +7,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from shlex import quote
 from typing import Any, BinaryIO
 
-from opstool.doors.archive import Archive, Record, open_archive
+from opstool.doors.archive import Archive, Record, open_archive, open_downloaded
 from opstool.doors.locking import RunLock
 from opstool.doors.sqs import MAX_BATCH_ENTRIES
 from opstool.doors.toolkit import Toolkit
 from opstool.engine.account import alive, conclude, new_run_id, run_record
+from opstool.engine.adaptive import Gate
 from opstool.engine.delivery import Delivery, Uncertain
 from opstool.engine.queuesink import QueueSink
 from opstool.engine.throttle import Throttle, check_rate
 from opstool.words.closing import Closing
-from opstool.words.errors import OpstoolError, RefusedError
+from opstool.words.errors import OpstoolError, RefusedError, UsageError
 from opstool.words.filters import Selection
 from opstool.words.message import Message
 from opstool.words.plan import Plan, price_usd
 from opstool.words.queue import Queue
 from opstool.words.report import Outcome, Report, Tally
+from opstool.words.s3address import S3Address
 
 _SAMPLES = 3
 
@@ -43,6 +46,7 @@ class Import(Closing):
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _given: set[tuple[str, str]] = field(default_factory=set)
     _put_back: Record | None = None
+    _most_at_once: int = MAX_BATCH_ENTRIES
     _failure: BaseException | None = None
 
     def execute(self, *, note: str | None = None) -> Report:
@@ -55,7 +59,9 @@ class Import(Closing):
         started, before = kit.clock.monotonic(), (kit.sqs.requests, kit.sqs.billed_requests)
         kit.journal.start_run(run_record(kit, plan, note))
         throttle = Throttle(plan.options.get("rate"), kit.clock)
-        deliveries = {target.arn: self._delivery(target, throttle) for target in self.targets.values()}
+        self._most_at_once = throttle.batch
+        gate = Gate()
+        deliveries = {target.arn: self._delivery(target, throttle, gate) for target in self.targets.values()}
         self._records = iter(self.archive)
         # Order matters on a FIFO queue, and a batch of one worker must not overtake another's.
         workers = 1 if any(target.is_fifo for target in self.targets.values()) else kit.workers
@@ -71,19 +77,21 @@ class Import(Closing):
         elif failure is not None:
             raise failure
         left = self.tally.counts().released > 0
+        plan = replace(plan, notes=(*plan.notes, *gate.notes()))
         return conclude(kit, plan, self.tally, started=started, before=before, error=failure, incomplete=left)
 
     def close(self) -> None:
         """Close the archive, and let other runs at the targets."""
         self.undo.close()
 
-    def _delivery(self, target: Queue, throttle: Throttle) -> Delivery:
+    def _delivery(self, target: Queue, throttle: Throttle, gate: Gate) -> Delivery:
         return Delivery(
             run_id=self.plan.run_id,
             journal=self.kit.journal,
             sink=QueueSink(self.kit.sqs, lambda _: target, run_id=self.plan.run_id),
             tally=self.tally,
             throttle=throttle,
+            gate=gate,
             clock=self.kit.clock,
             stop=self.kit.stop,
             uncertain=self.plan.options.get("uncertain", "resend"),
@@ -98,13 +106,13 @@ class Import(Closing):
             self._failure = self._failure or error
 
     def _next_batch(self) -> list[Record]:
-        """Return the next records of one archive id for one target; ten of them at most.
+        """Return the next records of one archive id for one target; no more of them than may be sent at once.
 
         A record that stands in the file twice is given out once, or two workers could send it at the same time.
         """
         with self._lock:
             batch: list[Record] = []
-            while len(batch) < MAX_BATCH_ENTRIES and (record := self._next_record()):
+            while len(batch) < self._most_at_once and (record := self._next_record()):
                 if batch and self._destination(record) != self._destination(batch[0]):
                     self._put_back = record
                     break
@@ -144,7 +152,7 @@ class Import(Closing):
 
 def prepare(
     kit: Toolkit,
-    source: Path | BinaryIO,
+    source: Path | S3Address | BinaryIO,
     *,
     to: str | None = None,
     to_source: bool = False,
@@ -155,12 +163,13 @@ def prepare(
     """Return an import of an archive whose every line was checked; nothing is sent before its `execute`.
 
     Messages go into the queue they were archived from, or with `to_source` into the one they died in, or to `to`.
-    Raises UsageError that names the lines that are wrong, RefusedError when a record has no target.
+    One in S3 is fetched first. Raises UsageError that names the lines that are wrong, RefusedError when a record has
+    no target, and what Objects.download raises.
     """
     check_rate(rate)
     run_id = new_run_id(kit.clock)
     options = {
-        "file": str(source.absolute()) if isinstance(source, Path) else None,
+        "file": _named(source),
         "to": to,
         "to_source": to_source,
         "again": f"#{run_id}" if again else "",
@@ -170,10 +179,10 @@ def prepare(
     return reopen(kit, source, run_id, options)
 
 
-def reopen(kit: Toolkit, source: Path | BinaryIO, run_id: str, options: Mapping[str, Any]) -> Import:
+def reopen(kit: Toolkit, source: Path | S3Address | BinaryIO, run_id: str, options: Mapping[str, Any]) -> Import:
     """Return the import with these options: a new one, or one that is resumed under its old run id."""
     with ExitStack() as undo:
-        archive = undo.enter_context(open_archive(source))
+        archive = undo.enter_context(_opened(kit, source))
         targets = _targets(kit, archive, to=options["to"], to_source=bool(options["to_source"]))
         for arn in sorted({target.arn for target in targets.values()}):
             undo.callback(RunLock(kit.state_dir, arn).release)
@@ -196,6 +205,22 @@ def reopen(kit: Toolkit, source: Path | BinaryIO, run_id: str, options: Mapping[
             options=options,
         )
         return Import(kit=kit, plan=plan, archive=archive, targets=targets, undo=undo.pop_all())
+
+
+def _opened(kit: Toolkit, source: Path | S3Address | BinaryIO) -> Archive:
+    """Return the archive, checked; of a folder in S3 nothing tells which of its archives is meant."""
+    if not isinstance(source, S3Address):
+        return open_archive(source)
+    if source.is_folder:
+        raise UsageError(f"`{source}` names no object", code="invalid_address", hint=f"aws s3 ls {quote(str(source))}")
+    return open_downloaded(kit.objects, source)
+
+
+def _named(source: Path | S3Address | BinaryIO) -> str | None:
+    """Return how whoever resumes finds the archive again, wherever they stand; a stream is not found again."""
+    if isinstance(source, S3Address):
+        return str(source)
+    return str(source.absolute()) if isinstance(source, Path) else None
 
 
 def _targets(kit: Toolkit, archive: Archive, *, to: object, to_source: bool) -> dict[str | None, Queue]:

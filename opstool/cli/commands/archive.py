@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,12 +14,13 @@ from opstool.cli.errors import DONE, report_status
 from opstool.cli.invocation import Invocation
 from opstool.cli.logoptions import LogOptions
 from opstool.cli.options import command
-from opstool.cli.selection import DeadLetterQueueName, Limit, SelectionOptions, refuse_s3
+from opstool.cli.selection import DeadLetterQueueName, Limit, SelectionOptions
 from opstool.cli.tree import dlq
 from opstool.verbs import importing
 from opstool.verbs.export import export
 from opstool.words.document import dump
 from opstool.words.errors import UsageError
+from opstool.words.s3address import place_of
 
 
 @command(
@@ -29,6 +29,7 @@ from opstool.words.errors import UsageError
     examples=(
         "opstool dlq export orders-dlq --to-file orders.jsonl.gz",
         "opstool dlq export orders-dlq --source orders | jq .body",
+        "opstool dlq export orders-dlq --to-file s3://incidents/orders/",
     ),
 )
 def export_messages(
@@ -38,18 +39,20 @@ def export_messages(
     logs: LogOptions,
     queue: DeadLetterQueueName = None,
     to_file: Annotated[
-        Path | None,
-        typer.Option("--to-file", metavar="FILE", help="Write here, compressed when it ends in .gz (default: stdout)."),
+        str | None,
+        typer.Option(
+            "--to-file", metavar="FILE", help="Write here or to s3://bucket/key, compressed as .gz (default: stdout)."
+        ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file when it exists.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there, once it is whole.")] = False,
     limit: Limit = None,
 ) -> int:
-    """Copy messages into a file or to stdout as JSON Lines, and leave them where they are."""
-    refuse_s3(to_file)
+    """Copy messages into a file, S3 or to stdout as JSON Lines, and leave them where they are."""
+    to = None if to_file is None else place_of(to_file)
     call.log_reading = logs.reading()
-    if to_file is not None:
+    if to is not None:
         with call.working() as kit:
-            report = export(kit, queue, selection.at(call.now_ms), to=to_file, overwrite=overwrite, limit=limit)
+            report = export(kit, queue, selection.at(call.now_ms), to=to, overwrite=overwrite, limit=limit)
         return account.show_report(call, report)
     if call.output.is_terminal:
         call.notices.quiet = True  # a bar between the lines of the data would help nobody
@@ -78,7 +81,7 @@ def export_messages(
 def import_messages(  # noqa: PLR0913 - one parameter for each option of the command
     call: Invocation,
     *,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="The archive, - for stdin.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The archive: a file, s3://bucket/key, or - for stdin.")],
     change: ChangeOptions,
     to: Annotated[
         str | None, typer.Option("--to", metavar="QUEUE", help="Send to this queue, not where they were archived.")
@@ -94,13 +97,12 @@ def import_messages(  # noqa: PLR0913 - one parameter for each option of the com
     """Send an archive's messages into the queue they were archived from, each of them once."""
     if to and to_source:
         raise UsageError("`--to` and `--to-source` exclude each other")
-    if file != "-":
-        refuse_s3(Path(file))
+    source = sys.stdin.buffer if file == "-" else place_of(file)
     return carry_out(
         call,
         lambda: importing.prepare(
             call.kit,
-            sys.stdin.buffer if file == "-" else Path(file),
+            source,
             to=to,
             to_source=to_source,
             again=again,

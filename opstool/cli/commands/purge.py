@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,11 +11,12 @@ from opstool.cli.confirm import QueueName
 from opstool.cli.invocation import Invocation
 from opstool.cli.logoptions import LogOptions
 from opstool.cli.options import command
-from opstool.cli.selection import DeadLetterQueueName, Limit, SelectionOptions, refuse_s3
+from opstool.cli.selection import DeadLetterQueueName, Limit, SelectionOptions
 from opstool.cli.tree import dlq
 from opstool.engine.dlq import locate_to_change
 from opstool.verbs import purge
 from opstool.words.errors import UsageError
+from opstool.words.s3address import place_of
 
 
 @command(
@@ -25,6 +25,7 @@ from opstool.words.errors import UsageError
     examples=(
         "opstool dlq purge orders-dlq --older-than 7d",
         "opstool dlq purge orders-dlq --confirm orders-dlq --archive before-purge.jsonl.gz",
+        "opstool dlq purge orders-dlq --archive s3://incidents/orders/",
     ),
 )
 def purge_messages(  # noqa: PLR0913 - one parameter for each option of the command
@@ -35,8 +36,12 @@ def purge_messages(  # noqa: PLR0913 - one parameter for each option of the comm
     change: ChangeOptions,
     queue: DeadLetterQueueName = None,
     archive: Annotated[
-        Path | None,
-        typer.Option("--archive", metavar="FILE", help="Archive here (default: a file in the state directory)."),
+        str | None,
+        typer.Option(
+            "--archive",
+            metavar="FILE",
+            help="Archive here or in s3://bucket/key (default: a file in the state directory).",
+        ),
     ] = None,
     no_archive: Annotated[bool, typer.Option("--no-archive", help="Keep no copy at all.")] = False,
     limit: Limit = None,
@@ -53,13 +58,14 @@ def purge_messages(  # noqa: PLR0913 - one parameter for each option of the comm
     ] = False,
     not_a_dlq: NotADlq = False,
 ) -> int:
-    """Archive messages, then delete them; `opstool dlq import` brings an archive back."""
+    """Archive messages, then delete them; the report prints the command that brings them back."""
     del yes  # taken, so that a script may give it to every verb; deleting wants the queue's name
     if archive and no_archive:
         raise UsageError("`--archive` and `--no-archive` exclude each other")
-    refuse_s3(archive)
+    place = place_of(archive) if archive else None
     call.log_reading = logs.reading()
     consent = QueueName(notices=call.notices, given=confirm)
+    change = change.with_reason(call.notices, asks=confirm is None)
     if confirm is not None and not change.dry_run:
         consent.check_name(locate_to_change(call.kit, queue, not_a_dlq=not_a_dlq).queue.name)
     return carry_out(
@@ -68,7 +74,7 @@ def purge_messages(  # noqa: PLR0913 - one parameter for each option of the comm
             call.kit,
             queue,
             selection.at(call.now_ms),
-            archive=archive,
+            archive=place,
             no_archive=no_archive,
             limit=limit,
             not_a_dlq=not_a_dlq,

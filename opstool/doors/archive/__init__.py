@@ -7,7 +7,7 @@ its own, so that a tail torn by a crash can be cut off without touching what was
 """
 
 from opstool.doors.archive.line import Record
-from opstool.doors.archive.reader import Archive, open_archive, read_archive
+from opstool.doors.archive.reader import Archive, open_archive, open_downloaded, read_archive
 from opstool.doors.archive.writer import ArchiveWriter, StreamWriter
 
-__all__ = ["Archive", "ArchiveWriter", "Record", "StreamWriter", "open_archive", "read_archive"]
+__all__ = ["Archive", "ArchiveWriter", "Record", "StreamWriter", "open_archive", "open_downloaded", "read_archive"]

@@ -12,18 +12,17 @@ _PRIVATE = 0o600
 _FLAGS = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
-def create(path: Path, *, overwrite: bool) -> int:
+def create(path: Path) -> int:
     """Return the descriptor of a new, empty, private file whose name survives a crash; an existing one is refused."""
-    flags = _FLAGS | os.O_CREAT | (0 if overwrite else os.O_EXCL)
     try:
-        descriptor = os.open(path, flags, _PRIVATE)
+        descriptor = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, _PRIVATE)
     except FileExistsError:
         raise RefusedError(
             f"`{path}` exists already", code="file_exists", hint="--overwrite replaces it, another name keeps it"
         ) from None
     except OSError as error:
         raise StorageError(f"the archive `{path}` cannot be created: {error.strerror}") from error
-    return _checked(descriptor, path, empty=True)
+    return _checked(descriptor, path)
 
 
 def open_again(path: Path) -> int | None:
@@ -34,19 +33,17 @@ def open_again(path: Path) -> int | None:
         return None
     except OSError as error:
         raise StorageError(f"the archive `{path}` cannot be opened: {error.strerror}") from error
-    return _checked(descriptor, path, empty=False)
+    return _checked(descriptor, path)
 
 
-def _checked(descriptor: int, path: Path, *, empty: bool) -> int:
+def _checked(descriptor: int, path: Path) -> int:
     """Make the file private and its name durable, or close it and say what is wrong with it."""
     try:
         _check_regular(descriptor, path)
-        if hasattr(os, "fchmod"):  # before any content: an overwritten file may have been open to all
+        if hasattr(os, "fchmod"):  # before any content: a file to go on with may have been opened to all
             os.fchmod(descriptor, _PRIVATE)
-        if empty:
-            os.ftruncate(descriptor, 0)
         os.fsync(descriptor)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         os.close(descriptor)
         raise StorageError(f"the archive `{path}` cannot be created: {error.strerror}") from error
@@ -61,7 +58,7 @@ def _check_regular(descriptor: int, path: Path) -> None:
         raise UsageError(f"`{path}` is not a regular file", hint="leave the file out to write to stdout")
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the file's name durable; Windows cannot open a folder and needs no such call."""
     if os.name != "posix":
         return

@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 from opstool.doors.archive.line import LONGEST_LINE, Record, parse_line
+from opstool.doors.objects import Objects
 from opstool.words.caret import printable
 from opstool.words.closing import Closing
 from opstool.words.errors import NotFoundError, StorageError, UsageError
+from opstool.words.s3address import S3Address
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _MOST_PROBLEMS_SHOWN = 20
@@ -46,6 +48,18 @@ def open_archive(source: Path | BinaryIO) -> Archive:
     file = _open(source) if isinstance(source, Path) else _Spool(source)
     try:
         return Archive(file, name=printable(str(source)) if isinstance(source, Path) else "standard input")
+    except BaseException:
+        file.close()
+        raise
+
+
+def open_downloaded(objects: Objects, address: S3Address) -> Archive:
+    """Return the archive at an address in S3: fetched into a private, nameless file first, then checked the same."""
+    with _copying():
+        file = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115 - closed with the archive
+    try:
+        objects.download(address, file)
+        return Archive(file, name=printable(str(address)))
     except BaseException:
         file.close()
         raise

@@ -24,7 +24,7 @@ class ArchiveWriter(Closing):
     """An archive file that is being written; safe to call from many threads.
 
     `known_ids` are the message ids it held when it was opened (only with `resume`), `count` the records it holds now.
-    A new file is refused where one exists, unless `overwrite`; `resume` goes on with the file of the same archive id,
+    A new file is refused where one exists; `resume` goes on with the file of the same archive id,
     cutting off the torn record that a crash may have left. The file is readable by its owner alone.
     """
 
@@ -34,7 +34,6 @@ class ArchiveWriter(Closing):
         *,
         queue_arn: str,
         archive_id: str,
-        overwrite: bool = False,
         resume: bool = False,
         retention_s: int | None = None,
         reasons: Mapping[str, Reason] | None = None,
@@ -49,7 +48,7 @@ class ArchiveWriter(Closing):
         self._lock = threading.Lock()
         descriptor = open_again(path) if resume else None
         if descriptor is None:
-            self._descriptor = create(path, overwrite=overwrite)
+            self._descriptor = create(path)
         else:
             self._descriptor = descriptor
             self._go_on(archive_id)
@@ -91,6 +90,12 @@ class ArchiveWriter(Closing):
             cut(self._descriptor, self.path, self._size)
         except StorageError:
             self._broken = True
+
+    def finish(self) -> None:
+        """Give an archive without records what the ending of its name promises: an empty file is no gzip."""
+        with self._lock:
+            if self._gzip and not self._size and not self._broken:
+                write_durably(self._descriptor, gzip.compress(b"", mtime=0))
 
     def discard_if_empty(self) -> None:
         """Take the file away when it holds no record, so that its name is free again; another file of it stays."""
@@ -136,6 +141,9 @@ class StreamWriter:
             except OSError as error:
                 raise StorageError(f"the output cannot be written: {error.strerror}") from error
             self.count += len(messages)
+
+    def finish(self) -> None:
+        """Do nothing: nothing is the end of a stream."""
 
     def discard_if_empty(self) -> None:
         """Do nothing: the stream is not ours."""
