@@ -11,7 +11,12 @@ from opstool.engine.dlq import DeadLetterQueue
 from opstool.engine.sinks import Rejected
 from opstool.words.errors import OpstoolError, RefusedError, ServiceError
 from opstool.words.message import Message
+from opstool.words.provenance import provenance_of
 from opstool.words.queue import Queue
+
+NOT_FROM_SQS = "not_from_sqs"
+_NOT_FROM_SQS = "it did not die in an SQS queue (its origin is `{kind}`), so there is none to send it back to"
+_HINTS = {NOT_FROM_SQS: "leave such messages out with --where '!origin', or name the queue to send to with --to"}
 
 
 class Routes:
@@ -19,7 +24,8 @@ class Routes:
 
     With `to`, everything goes there. Without it a message goes to the queue that SQS says it died in
     (DeadLetterQueueSourceArn), else to the one the journal says it was archived with, else to the only source queue
-    of the DLQ; where none of them is certain, it goes nowhere.
+    of the DLQ, unless it says that another service than SQS put it here; where none of them is certain, it goes
+    nowhere.
     """
 
     def __init__(self, *, sqs: Sqs, dlq: DeadLetterQueue, journal: Journal, to: Queue | None = None) -> None:
@@ -41,6 +47,9 @@ class Routes:
                 if isinstance(found, Queue) or not found.retryable:  # what may be found later is asked for again
                     self._by_arn[arn] = found
                 return found
+        provenance = provenance_of(message)
+        if provenance is not None:
+            return Rejected(code=NOT_FROM_SQS, message=_NOT_FROM_SQS.format(kind=provenance.kind))
         if len(self._dlq.sources) == 1:
             return self._dlq.sources[0].queue
         return Rejected(code="no_certain_target", message=self._no_source())
@@ -53,7 +62,7 @@ class Routes:
                 raise RefusedError(
                     f"message `{message.message_id}`: {route.message}",
                     code=route.code,
-                    hint="name the queue to send to with --to",
+                    hint=_HINTS.get(route.code, "name the queue to send to with --to"),
                 )
 
     def _archived_source(self, message: Message) -> str | None:

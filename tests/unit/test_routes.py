@@ -8,7 +8,7 @@ from opstool.engine.sinks import Rejected
 from opstool.fake import FailCalls, throttled
 from opstool.verbs import redrive
 from opstool.words.errors import RefusedError
-from opstool.words.message import Message
+from opstool.words.message import Attribute, Message
 from opstool.words.queue import Queue
 from tests.world import World, make_queue
 
@@ -91,3 +91,31 @@ def test_a_target_that_was_named_goes_before_everything(world: World) -> None:
     """Whoever names one means it."""
     other = make_queue(world.fake, "other")
     assert routes(world, other)(Message(message_id="1", body="x", source_arn=world.source.arn)) == other
+
+
+LAMBDA_ASYNC = {
+    "RequestID": Attribute(type="String", value="e5c1d1d2-9b1e-4c56-8a34-111122223333"),
+    "ErrorCode": Attribute(type="Number", value="200"),
+    "ErrorMessage": Attribute(type="String", value="the total is secret"),
+}
+
+
+def test_what_another_service_put_here_has_no_source(world: World) -> None:
+    """Though the DLQ has one queue only; what it says of its error is nobody's to read in ours."""
+    rejected = routes(world)(Message(message_id="1", body="x", attributes=LAMBDA_ASYNC))
+    assert isinstance(rejected, Rejected)
+    assert (rejected.code, rejected.retryable, rejected.error) == ("not_from_sqs", False, None)
+    assert "lambda_async" in rejected.message
+    assert "secret" not in rejected.message
+
+
+def test_a_source_goes_before_what_the_attributes_say(world: World) -> None:
+    """A consumer may write the attributes that Lambda writes."""
+    message = Message(message_id="1", body="x", attributes=LAMBDA_ASYNC, source_arn=world.source.arn)
+    assert routes(world)(message) == world.source
+
+
+def test_a_target_that_was_named_takes_them_all(world: World) -> None:
+    """Whoever names one knows what came from where."""
+    other = make_queue(world.fake, "other")
+    assert routes(world, other)(Message(message_id="1", body="x", attributes=LAMBDA_ASYNC)) == other
