@@ -18,12 +18,12 @@ MOST_PAGES = 100
 """Pages that are read: 10,000 alarms, twice the default quota of an account and region."""
 
 
-def all_alarms(ask: Ask) -> Alarms:
-    """Return the metric and composite alarms; raise OpstoolError."""
+def all_alarms(ask: Ask, *, pages: int = MOST_PAGES) -> Alarms:
+    """Return the metric and composite alarms of so many pages, a request each; raise OpstoolError."""
     metric: list[Alarm] = []
     composite: list[CompositeAlarm] = []
     request: dict[str, Any] = {"AlarmTypes": ["MetricAlarm", "CompositeAlarm"], "MaxRecords": _PAGE}
-    for _ in range(MOST_PAGES):
+    for _ in range(pages):
         page = ask("cloudwatch", "DescribeAlarms", request)
         metric += [_alarm(each) for each in page.get("MetricAlarms") or ()]
         composite += [_composite(each) for each in page.get("CompositeAlarms") or ()]
@@ -36,6 +36,7 @@ def all_alarms(ask: Ask) -> Alarms:
 
 def _alarm(raw: Mapping[str, Any]) -> Alarm:
     queries = raw.get("Metrics") or ()
+    stat: Mapping[str, Any] = next((each["MetricStat"] for each in queries if each.get("MetricStat")), {})
     watched = [(each.get("MetricStat") or {}).get("Metric") for each in queries]
     return Alarm(
         name=str(raw["AlarmName"]),
@@ -45,6 +46,11 @@ def _alarm(raw: Mapping[str, Any]) -> Alarm:
         actions=tuple(raw.get("AlarmActions") or ()),
         actions_enabled=bool(raw.get("ActionsEnabled", True)),
         missing_data=str(raw.get("TreatMissingData") or "missing"),
+        threshold=float(raw["Threshold"]) if raw.get("Threshold") is not None else None,
+        comparison=str(raw.get("ComparisonOperator", "")),
+        statistic=str(raw.get("Statistic") or stat.get("Stat") or ""),
+        period_s=int(raw.get("Period") or stat.get("Period") or 60),
+        datapoints=int(raw.get("DatapointsToAlarm") or raw.get("EvaluationPeriods") or 1),
     )
 
 

@@ -51,6 +51,13 @@ class Functions:
                 dead_letter_arn=(answer.get("DeadLetterConfig") or {}).get("TargetArn") or None,
             )
 
+    def reserved_concurrency(self, arn: str) -> int | None:
+        """Return how many copies of a function, given without alias or version, may run at once; None: no bound."""
+        answer = self._ask("lambda", "GetFunctionConcurrency", {"FunctionName": arn})
+        with reading("GetFunctionConcurrency"):
+            reserved = answer.get("ReservedConcurrentExecutions")
+            return None if reserved is None else int(reserved)
+
     def set_enabled(self, uuid: str, *, enabled: bool) -> str:
         """Enable or disable an event source mapping; return the state that Lambda answers."""
         answer = self._ask("lambda", "UpdateEventSourceMapping", {"UUID": uuid, "Enabled": enabled})

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from opstool.doors.clock import Clock
+from opstool.doors.sqs import MAX_BATCH_ENTRIES
 from opstool.words.errors import UsageError
+
+_T = TypeVar("_T")
 
 
 def check_rate(rate: float | None) -> None:
@@ -16,30 +21,46 @@ def check_rate(rate: float | None) -> None:
 
 
 class Throttle:
-    """Let at most `rate` messages a second pass, and one batch more over any stretch of time; None: no bound."""
+    """Let `rate` messages a second pass, shared by all workers; None: no bound. Thread-safe.
+
+    `batch` is how many may pass at once: what a second brings, one at least and ten (a batch of SQS) at most. Over any
+    stretch of T seconds at most rate * T + batch messages pass, and one batch more at most when a wait has ended late:
+    what comes late by less than a batch's time is made up for, so the average does not drift. Every attempt counts,
+    whether it is taken or not.
+    """
 
     def __init__(self, rate: float | None, clock: Clock) -> None:
         self._rate = rate
         self._clock = clock
-        self._lock = threading.Lock()
+        self._turn = threading.Lock()
         self._free_at = clock.monotonic()
+        self.batch = MAX_BATCH_ENTRIES if rate is None else max(1, min(MAX_BATCH_ENTRIES, math.floor(rate)))
+
+    def pieces(self, batch: Sequence[_T]) -> Iterator[Sequence[_T]]:
+        """Cut a batch so that each piece may pass at once, order kept; without a rate it stays whole."""
+        size = self.batch if self._rate is not None else max(1, len(batch))
+        return (batch[begin : begin + size] for begin in range(0, len(batch), size))
 
     def acquire(self, messages: int, stop: threading.Event) -> bool:
-        """Wait until `messages` may pass; return False when `stop` was set before they might.
+        """Wait until `messages` (one of `pieces`) may pass; return False when `stop` was set before they might.
 
-        The bucket is kept as the moment at which it is full again: every message moves that moment by 1 / rate, and
-        whoever comes before it waits. An idle bucket saves nothing up, so a pause is never followed by a burst.
+        The bucket is kept as the moment at which it is full again: every message moves that moment by 1 / rate. It is
+        counted from when these might have passed, not from when their wait really ended. An idle bucket saves nothing
+        up, so a pause is never followed by a burst.
         """
         if self._rate is None:
             return True
-        with self._lock:
-            now = self._clock.monotonic()
-            begin = max(now, self._free_at)
+        asked_at = self._clock.monotonic()
+        with self._turn:  # one waits for the clock, the others for it; a stop ends its wait, and so theirs
+            wait_s = self._free_at - self._clock.monotonic()
+            if wait_s > 0:
+                self._clock.sleep(wait_s, stop)
+                if stop.is_set():
+                    return False
+            latest = self._clock.monotonic() - self.batch / self._rate
+            begin = max(self._free_at, asked_at, latest)
             self._free_at = begin + messages / self._rate
-        if begin <= now:
-            return True
-        self._clock.sleep(begin - now, stop)
-        return not stop.is_set()
+        return True
 
 
 _BACKOFF_BASE_S = 0.2
