@@ -1,4 +1,4 @@
-"""The door to AWS: boto3 sessions and clients, and botocore's errors turned into ours.
+"""The door to AWS: boto3 sessions and clients, and botocore's errors turned into ours (its answers: answers.py).
 
 Credentials, region, endpoint, partition, proxies and retry settings are botocore's business throughout. boto3 is
 imported when the first client is asked for, because it takes longer than everything else at start-up.
@@ -13,7 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from opstool.doors.answers import no_answer, one_line, refuse_garbled, understood
 from opstool.words.awserrors import error_for
 from opstool.words.errors import AccessError, ServiceError, UsageError
 
@@ -21,16 +23,15 @@ if TYPE_CHECKING:
     from botocore.exceptions import BotoCoreError
 
 # Their hidden repetition could send twice, or hide messages from us for a whole visibility timeout.
-_ONE_ATTEMPT = {"SendMessage", "SendMessageBatch", "ReceiveMessage"}
+_ONE_ATTEMPT = {"SendMessage", "SendMessageBatch", "ReceiveMessage", "StartMessageMoveTask"}
 _CONNECTIONS = 128
 """Kept-alive connections of one client: at least one for each worker."""
 _MAY_TAKE_LONG = {"sqs", "s3"}
 """What a long poll or an archive needs the whole of `timeout_s` for. The others answer within a second or two, each is
 asked three times by botocore, and most commands go on without them: they get a third of it."""
 _SPEAK_JSON = {"sqs", "lambda", "logs", "kms", "cloudwatch"}
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _NOT_IMPLEMENTED = 501
-_LONGEST_MESSAGE = 1_000
-"""Characters of a service's message: what a server that is not AWS says may be a page."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +72,7 @@ class Session:
         import boto3  # noqa: PLC0415 - a fifth of a second: only when a command needs it
 
         settings = self._connection
-        with _our_errors("CreateSession"):
+        with our_errors("CreateSession"):
             return boto3.Session(
                 profile_name=settings.profile,
                 # The one setting that boto3 does not take from where the AWS CLI and every other SDK do.
@@ -108,13 +109,23 @@ class Session:
         )
         if self._connection.is_isolated:
             config = config.merge(Config(proxies={}))
+        if service == "s3" and self._is_here(service):
+            # A bucket's own host name, bucket.localhost, is not known everywhere.
+            config = config.merge(Config(s3={"addressing_style": "path"}))
         if one_attempt:
             config = config.merge(Config(retries={"total_max_attempts": 1, "mode": "standard"}))
-        with _our_errors("CreateClient"):
+        with our_errors("CreateClient"):
             client = self._boto.client(service, endpoint_url=self._connection.endpoint_url, config=config)
         if service in _SPEAK_JSON:
-            client.meta.events.register(f"after-call.{service}", _refuse_garbled)
+            client.meta.events.register(f"after-call.{service}", refuse_garbled)
         return client
+
+    def _is_here(self, service: str) -> bool:
+        """Tell whether the endpoint of a service is this machine, as far as the options and the environment say."""
+        given = self._connection.endpoint_url or ""
+        if not given and not self._connection.is_isolated:
+            given = os.environ.get(f"AWS_ENDPOINT_URL_{service.upper()}") or os.environ.get("AWS_ENDPOINT_URL") or ""
+        return urlsplit(given).hostname in _LOOPBACK
 
     def sqs_call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         """Carry out one SQS request: the boto3 side of the seam in sqs.py."""
@@ -126,7 +137,7 @@ class Session:
         """Carry out one request of any service; raise OpstoolError when it says no."""
         client = self.client(service, one_attempt=one_attempt)
         method = getattr(client, _method(operation))
-        with _our_errors(operation), _understood(service, operation):
+        with our_errors(operation), understood(service, operation):
             answer: dict[str, Any] = method(**request)
             return answer
 
@@ -152,47 +163,8 @@ def _method(operation: str) -> str:
     return name
 
 
-def _refuse_garbled(http_response: Any, model: Any, **_: Any) -> None:
-    """Raise when an answer that says yes is no JSON object: botocore takes a cut or foreign one for an empty answer.
-
-    Of another service that is what a server with SQS alone may say, and asking again does not help.
-
-    An empty answer to a receive means an empty queue, and that is not what a proxy's page means. Some servers say it
-    without a byte; then length and type have to say that nothing is missing, and that it is SQS who speaks.
-    """
-    from botocore.exceptions import HTTPClientError  # noqa: PLC0415 - boto3 is loaded by now
-
-    content, headers = http_response.content.strip(), http_response.headers
-    whole = content.startswith(b"{") and content.endswith(b"}")
-    is_sqs = model.service_model.service_name == "sqs"
-    told_empty = is_sqs and headers.get("Content-Length") == "0" and "amz-json" in headers.get("Content-Type", "")
-    nothing_to_say = not content and (model.output_shape is None or told_empty)
-    if http_response.status_code == 200 and not whole and not nothing_to_say:  # noqa: PLR2004 - HTTP's own number
-        raise HTTPClientError(error="the answer is not JSON") if is_sqs else _foreign(model.name)
-
-
 @contextmanager
-def _understood(service: str, operation: str) -> Iterator[None]:
-    """Raise our error for an answer of another shape than AWS's: botocore's parsers do not look first."""
-    try:
-        yield
-    except (AttributeError, LookupError, TypeError) as error:
-        raise (_no_answer(operation, error) if service == "sqs" else _foreign(operation)) from error
-
-
-def _foreign(operation: str) -> ServiceError:
-    """Return the error for an answer that is none of the service's."""
-    return ServiceError(f"`{operation}`: what answers is not AWS", code="foreign_answer", outcome_unknown=True)
-
-
-def _one_line(message: str) -> str:
-    """Return what a service says without the page that a server without this service may answer."""
-    text = " ".join(message.split())
-    return "what answers is not AWS" if text.startswith("<") else text[:_LONGEST_MESSAGE]
-
-
-@contextmanager
-def _our_errors(operation: str) -> Iterator[None]:
+def our_errors(operation: str) -> Iterator[None]:
     """Turn every exception of botocore into the error that says what the caller can do."""
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as above
     from botocore.parsers import ResponseParserError  # noqa: PLC0415 - as above
@@ -204,14 +176,14 @@ def _our_errors(operation: str) -> Iterator[None]:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
         # SQS says its legacy code in `Code`, and the modelled one, which our table knows, beside it.
         code = str(details.get("QueryErrorCode") or details.get("Code", "Unknown"))
-        message = _one_line(str(details.get("Message", "")))
+        message = one_line(str(details.get("Message", "")))
         if status == _NOT_IMPLEMENTED:  # a server that is not AWS, and no failure that passes
             code, message = "UnknownOperation", "this server does not have it"
         raise error_for(operation, code, message, status) from error
     except BotoCoreError as error:
         raise _client_side_error(operation, error) from error
     except ResponseParserError as error:  # a proxy's page where XML should be; no BotoCoreError
-        raise _no_answer(operation, error) from error
+        raise no_answer(operation, error) from error
     except ValueError as error:  # botocore's own way to refuse an endpoint URL or a queue URL
         raise UsageError(str(error), code="invalid_setting") from error
 
@@ -245,11 +217,4 @@ def _client_side_error(operation: str, error: BotoCoreError) -> Exception:
     if not isinstance(error, (boto.HTTPClientError, boto.ConnectionError)):
         return ServiceError(f"`{operation}` could not be asked: {error}", code="client_error")
     # Whatever is left happened after the request may have left: a cut connection, a time-out, a garbled answer.
-    return _no_answer(operation, error)
-
-
-def _no_answer(operation: str, error: Exception) -> ServiceError:
-    """Return the error for a request whose answer is not known; the cause's own text may quote the answer."""
-    return ServiceError(
-        f"`{operation}`: no answer ({type(error).__name__})", code="no_answer", outcome_unknown=True, retryable=True
-    )
+    return no_answer(operation, error)

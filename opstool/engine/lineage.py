@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from opstool.doors.journal import Journal
 from opstool.doors.toolkit import Toolkit
@@ -52,6 +53,25 @@ def origins_of(kit: Toolkit, messages: Iterable[Message]) -> tuple[Mapping[str, 
         return (journal.sources_of(untold) if journal else {}), None
     except StorageError as error:
         return {}, f"the journal was not asked which queue a message died in: {error.message}"
+
+
+class Origins:
+    """Gives messages the source queue that the journal knows and SQS does not tell, so that filters and groups see it.
+
+    Safe to use from many threads. `note` says why the journal could not be asked, once it could not.
+    """
+
+    def __init__(self, kit: Toolkit) -> None:
+        self.note: str | None = None
+        self._kit = kit
+
+    def known(self, message: Message) -> Message:
+        """Return the message, with its source queue if any is known."""
+        if message.source_arn is not None or self.note is not None:
+            return message
+        found, self.note = origins_of(self._kit, [message])
+        origin = found.get(message.message_id)
+        return replace(message, source_arn=origin) if origin else message
 
 
 def _passages(journal: Journal, message_id: str) -> Iterator[Passage]:

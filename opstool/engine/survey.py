@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from dataclasses import dataclass, field
 
 from opstool.doors.regex import matching
 from opstool.doors.toolkit import Toolkit
 from opstool.engine.dlq import DeadLetterQueue
+from opstool.engine.endofqueue import EMPTY_RECEIVES_TO_END
 from opstool.engine.hold import Hold
 from opstool.engine.lease import Lease
+from opstool.engine.lineage import Origins
 from opstool.engine.reasons.lookup import look_up
-from opstool.engine.scan import EMPTY_RECEIVES_TO_END, Scan, most
+from opstool.engine.scan import Scan, most
 from opstool.words.awserrors import OVER_LIMIT
 from opstool.words.errors import InterruptedRunError, RefusedError, ServiceError, UsageError
 from opstool.words.filters import Selection
 from opstool.words.logevent import Sought
-from opstool.words.matching import Matcher
+from opstool.words.matching import Matcher, Test
 from opstool.words.message import Message
-from opstool.words.reason import NOT_ASKED, Evidence, Reasons
+from opstool.words.reason import NOT_ASKED, Evidence, Reason, Reasons
 from opstool.words.report import Outcome
+
+_MOST_REASONS, _SHOWN = 5, 80
+"""Reasons that a note names, and characters of each."""
 
 
 @dataclass(kw_only=True)
@@ -74,6 +80,11 @@ def _survey(
     matched: list[Lease] = []
     lock = threading.Lock()
 
+    origins = Origins(kit)
+
+    def meant(message: Message, reason: Reason | None = None) -> bool:
+        return matcher(origins.known(message) if selection.needs_source else message, reason)
+
     def keep(batch: list[Lease]) -> None:
         with lock:
             matched.extend(batch)
@@ -81,7 +92,7 @@ def _survey(
     scan = Scan(
         leases=hold.leases,
         tally=hold.tally,
-        decide=lambda message: None if by_reason or matcher(message) else Outcome.SKIPPED,
+        decide=lambda message: None if by_reason or meant(message) else Outcome.SKIPPED,
         settle=keep,
         clock=kit.clock,
         stop=kit.stop,
@@ -91,17 +102,17 @@ def _survey(
     )
     with kit.watch("looking", hold.tally, dlq.attributes.depth):
         scan.run()
-    _unless_stopped(kit)
+    unless_stopped(kit)
     found = _why(kit, dlq, matched, looked_at_ms=looked_at_ms) if reasons or by_reason else NOT_ASKED
-    _unless_stopped(kit)
+    unless_stopped(kit)
     if by_reason:
         if to_change or not found.asked:
             refuse_unknown(found)
-        matched = _by_reason(hold, matched, found, matcher, limit)
+        matched = _by_reason(hold, matched, found, meant, limit)
     result = Survey(matched=matched, reasons=found, notes=list(found.notes), partial=by_reason and bool(found.unread))
     result.notes += _told_by_time(found, matched) if by_reason else []
-    if matcher.note:
-        result.notes.append(matcher.note)
+    result.notes += _reasons_there(found) if selection.reason is not None and not matched else []
+    result.notes += [note for note in (matcher.note, origins.note) if note]
     note_missing_ids(hold, selection, complete=limit is None or len(matched) < limit)
     note_coverage(hold, dlq, result, bounded=scan.bounded, ended=hold.end.reached)
     return result
@@ -123,7 +134,8 @@ def peek(hold: Hold) -> list[Lease]:
     return []
 
 
-def _unless_stopped(kit: Toolkit) -> None:
+def unless_stopped(kit: Toolkit) -> None:
+    """Raise InterruptedRunError when the work is to be stopped: what was seen until then looks whole, and is not."""
     if kit.stop.is_set():
         raise InterruptedRunError("interrupted while looking; everything was released, and nothing was changed")
 
@@ -140,6 +152,16 @@ def _told_by_time(found: Reasons, matched: list[Lease]) -> list[str]:
     return [f"the reasons of {probable} messages are probable only: no log line names them"] if probable else []
 
 
+def _reasons_there(found: Reasons) -> list[str]:
+    """Return the note that tells, where no message was selected by a reason, which reasons there are."""
+    counts = Counter(each.type for each in found.found.values())
+    if not counts:
+        return []
+    most = ", ".join(f"{kind[:_SHOWN]} ({count} x)" for kind, count in counts.most_common(_MOST_REASONS))
+    more = f", and {len(counts) - _MOST_REASONS} more" if len(counts) > _MOST_REASONS else ""
+    return [f"nothing matches; the reasons there are: {most}{more}"]
+
+
 def refuse_unknown(found: Reasons) -> None:
     """Raise RefusedError when a selection that asks for reasons would act on messages whose reason is not known."""
     if not found.asked:
@@ -153,11 +175,11 @@ def refuse_unknown(found: Reasons) -> None:
         )
 
 
-def _by_reason(hold: Hold, candidates: list[Lease], found: Reasons, matcher: Matcher, limit: int | None) -> list[Lease]:
+def _by_reason(hold: Hold, candidates: list[Lease], found: Reasons, meant: Test, limit: int | None) -> list[Lease]:
     """Return the candidates whose reason matches; the rest is only held."""
     matched: list[Lease] = []
     for lease in candidates:
-        if not matcher(lease.content, found.get(lease.message_id)):
+        if not meant(lease.content, found.get(lease.message_id)):
             hold.tally.decide([lease.message_id], Outcome.SKIPPED)
             lease.forget_body()
         elif limit is None or len(matched) < limit:

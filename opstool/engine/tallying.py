@@ -19,11 +19,12 @@ from opstool.doors.toolkit import Toolkit
 from opstool.engine.dlq import DeadLetterQueue
 from opstool.engine.hold import Hold
 from opstool.engine.lease import Lease
+from opstool.engine.lineage import Origins
 from opstool.engine.reasons.lookup import look_up
 from opstool.engine.scan import Scan, most
-from opstool.engine.survey import Survey, note_coverage, note_missing_ids
+from opstool.engine.survey import Survey, note_coverage, note_missing_ids, unless_stopped
 from opstool.words.document import expires_at_ms
-from opstool.words.errors import InterruptedRunError, UsageError
+from opstool.words.errors import UsageError
 from opstool.words.groups.group import Member
 from opstool.words.groups.grouping import ByReason, Grouping, Key
 from opstool.words.logevent import Sought
@@ -64,11 +65,14 @@ class _Seen:
 class _Gathering:
     """Takes batches, and keeps of them what is needed; thread-safe."""
 
-    def __init__(self, grouping: Grouping, *, retention_s: int, looked_at_ms: int, whole: bool) -> None:
+    def __init__(
+        self, grouping: Grouping, origins: Origins, *, retention_s: int, looked_at_ms: int, whole: bool
+    ) -> None:
         self.seen: list[_Seen] = []
         self.errors = 0
         self.first_error = ""
         self._grouping = grouping
+        self._origins = origins
         self._retention_s = retention_s
         self._looked_at_ms = looked_at_ms
         self._whole = whole
@@ -100,6 +104,7 @@ class _Gathering:
         return f"{self.errors} messages could not be told apart: {self.first_error}" if self.errors else None
 
     def _reduced(self, message: Message) -> _Seen:
+        message = self._origins.known(message)
         return _Seen(
             sought=Sought.of(message, looked_at_ms=self._looked_at_ms),
             expires_at_ms=expires_at_ms(message, self._retention_s),
@@ -134,24 +139,26 @@ def tally_messages(
             "this groups or selects by reason, and `--no-reasons` forbids to look for them",
             hint="group by something else, such as --by source",
         )
+    origins = Origins(kit)
     gathering = _Gathering(
         grouping,
+        origins,
         retention_s=dlq.attributes.retention_s,
         looked_at_ms=kit.sqs.now_ms(),
         whole=late.where is not None or grouping.needs_reason,
     )
     with Hold(kit, dlq, exclusive=False) as hold:
         at_most = None if has_late else limit
-        found = _scan(kit, hold, dlq, early, gathering, limit=at_most)
+        found = _scan(kit, hold, dlq, early, gathering, origins, limit=at_most)
         note_missing_ids(hold, selection, complete=at_most is None or len(gathering.seen) < at_most)
     reasons = look_up(kit, dlq, [each.sought for each in gathering.seen])
-    _unless_stopped(kit)
+    unless_stopped(kit)
     chosen = gathering.seen
     matcher = late.compile(retention_s=dlq.attributes.retention_s)
     if has_late:
         chosen = _chosen(chosen, matcher, reasons, hold.tally, limit=limit)
     members = tuple(gathering.member(each, reasons) for each in chosen)
-    notes = [*found.notes, *reasons.notes, matcher.note, gathering.note, *hold.leases.notes]
+    notes = [*found.notes, *reasons.notes, matcher.note, gathering.note, origins.note, *hold.leases.notes]
     return Tallied(
         members=members,
         counts=hold.tally.counts(),
@@ -169,14 +176,23 @@ def _halves(selection: Selection) -> tuple[Selection, Selection]:
 
 
 def _scan(
-    kit: Toolkit, hold: Hold, dlq: DeadLetterQueue, early: Selection, gathering: _Gathering, *, limit: int | None
+    kit: Toolkit,
+    hold: Hold,
+    dlq: DeadLetterQueue,
+    early: Selection,
+    gathering: _Gathering,
+    origins: Origins,
+    *,
+    limit: int | None,
 ) -> Survey:
     """Receive until everything is seen, or as much as was asked for; return what there is to say about it."""
     with matching(early, retention_s=dlq.attributes.retention_s) as matcher:
         scan = Scan(
             leases=hold.leases,
             tally=hold.tally,
-            decide=lambda message: None if matcher(message) else Outcome.SKIPPED,
+            decide=lambda message: (
+                None if matcher(origins.known(message) if early.needs_source else message) else Outcome.SKIPPED
+            ),
             settle=gathering.settle,
             clock=kit.clock,
             stop=kit.stop,
@@ -186,15 +202,10 @@ def _scan(
         )
         with kit.watch("looking", hold.tally, dlq.attributes.depth):
             scan.run()
-    _unless_stopped(kit)
+    unless_stopped(kit)
     found = Survey(matched=[], notes=[matcher.note] if matcher.note else [])
     note_coverage(hold, dlq, found, bounded=scan.bounded, ended=hold.end.reached)
     return found
-
-
-def _unless_stopped(kit: Toolkit) -> None:
-    if kit.stop.is_set():
-        raise InterruptedRunError("interrupted while looking; everything was released, and nothing was changed")
 
 
 def _chosen(

@@ -24,7 +24,8 @@ DEFAULT_LIMIT = 50
 class Listing:
     """What a look found. `seen` counts distinct messages received, `partial` says that not all could be seen.
 
-    `origins` are the source ARNs, by message id, that SQS does not tell and the journal knows.
+    `origins` are the source ARNs, by message id, that SQS does not tell and the journal knows. `looked_at_ms` is when
+    the look began, in SQS's time.
     """
 
     dlq: DeadLetterQueue
@@ -35,6 +36,7 @@ class Listing:
     partial: bool = False
     notes: tuple[str, ...] = field(default=())
     origins: Mapping[str, str] = field(default_factory=dict)
+    looked_at_ms: int = 0
 
     @property
     def seen(self) -> int:
@@ -62,6 +64,7 @@ def list_messages(
     """Return the selected messages, oldest first, with the reasons that the stack's log holds for them."""
     selection = selection or Selection()
     dlq = locate(kit, name)
+    looked_at_ms = kit.sqs.now_ms()
     with Hold(kit, dlq, exclusive=False) as hold:
         found = survey(kit, hold, dlq, selection, limit=limit, reasons=reasons)
         counts = hold.tally.counts()
@@ -75,6 +78,7 @@ def list_messages(
         counts=counts,
         missing_ids=missing,
         partial=found.partial,
-        notes=(*notes, *found.notes, *([shut] if shut else []), *hold.leases.notes),
+        notes=(*notes, *found.notes, *([shut] if shut and shut not in found.notes else []), *hold.leases.notes),
         origins=origins,
+        looked_at_ms=looked_at_ms,
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from opstool.doors.toolkit import Toolkit
+from opstool.engine.checks.timespan import spelled
 from opstool.engine.dlq import DeadLetterQueue, locate_to_change
 from opstool.engine.recorded import plan_of, recorded
 from opstool.verbs import browse
@@ -121,12 +122,13 @@ def prepare(
     for what SQS does not admit, and RefusedError for less than the present value: that can delete messages at once.
     """
     if not SHORTEST_S <= to_s <= LONGEST_S:
-        raise UsageError(f"SQS keeps messages for {SHORTEST_S} seconds to {LONGEST_S // DAY_S} days")
+        raise UsageError(f"SQS keeps messages for {spelled(SHORTEST_S)} to {LONGEST_S // DAY_S} days")
     dlq = locate_to_change(kit, name, not_a_dlq=not_a_dlq)
     from_s = dlq.attributes.retention_s
     if to_s < from_s:
         raise RefusedError(
-            f'"{dlq.queue.name}" keeps messages for {from_s} s: {to_s} s are less, which can delete messages at once',
+            f'"{dlq.queue.name}" keeps messages for {spelled(from_s)}: {spelled(to_s)} would be less, '
+            "which can delete messages at once",
             code="would_lower_retention",
             hint="who means that lowers it where the queue is made, in its template",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -196,6 +197,7 @@ def test_a_log_that_cannot_be_read_is_said_once_and_stops_nothing(world: World, 
     why = "the log group may not be read"
     unread = Reasons(unread=frozenset(ids), notes=(why,))
     world.patch.setattr("opstool.engine.survey.look_up", lambda *_: unread)
+    world.patch.setattr("opstool.verbs.show.look_into", lambda *_, **__: SimpleNamespace(reasons=unread))
     tell(world, Story(notes=(why,)))
     ended = world.run("dlq", command, *([ids[0]] if command == "show" else []), *form)
     assert (ended.status, (ended.out + ended.err).count(why)) == (0, 1)

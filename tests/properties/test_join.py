@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Set
 from random import Random
 
 from hypothesis import given
@@ -55,12 +56,12 @@ events = st.lists(
 )
 
 
-def said(given_events: list[LogEvent]) -> tuple[dict[str, Reason], dict[str, tuple[Attempt, ...]], dict[str, set[str]]]:
+def said(given_events: list[LogEvent]) -> tuple[dict[str, Reason], dict[str, tuple[Attempt, ...]], Set[int]]:
     """Return all that a join says of some events."""
     join = Join([Sought(message_id=one, sent_at_ms=0, first_received_at_ms=100_000, receive_count=2) for one in IDS])
     for event in given_events:
         join.add(event)
-    return join.reasons(), {one: join.attempts(one) for one in IDS}, join.request_ids()
+    return join.reasons(), {one: join.attempts(one) for one in IDS}, join.moments()
 
 
 @given(events, st.randoms(use_true_random=False))

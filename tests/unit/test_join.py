@@ -92,7 +92,7 @@ def test_every_recorded_error_explains_the_message_of_its_invocation(shape: dict
     named = A in shape["text"]
     join = joined(events([START, f"handling {A}", shape["text"], END]))
     assert told(join) == {A: (shape["type"], shape["message"], Evidence.LINE if named else Evidence.REQUEST)}
-    assert (join.unexplained(), join.request_ids(), join.places()) == (set(), {}, {})
+    assert (join.unexplained(), join.moments()) == (set(), set())
 
 
 @pytest.mark.parametrize("shape", [pytest.param(one, id=one["name"]) for one in RECORDED if not one["type"]])
@@ -153,7 +153,7 @@ def test_an_error_is_of_the_message_that_was_named_last() -> None:
     join = joined(events(lines), ids=(A, B, C))
     assert told(join) == {A: ("KeyError", "'a'", Evidence.REQUEST), B: ("ValueError", "b", Evidence.REQUEST)}
     assert join.unexplained() == {C}
-    assert join.request_ids() == {GROUP: {R1}}
+    assert join.moments() == {1_050}
 
 
 def test_an_error_after_a_line_about_another_message_is_not_ours() -> None:
@@ -338,15 +338,15 @@ def test_a_message_that_was_throttled_has_no_reason() -> None:
     assert join.unexplained() == {A}
 
 
-def test_what_is_wanted_next_is_the_rest_of_the_invocation() -> None:
-    """By request id where the line has one, else by its place; nothing once there is an error."""
+def test_what_is_wanted_next_is_what_stands_around_the_line() -> None:
+    """Whether it has a request id or not; nothing once there is an error."""
     info = f"[INFO]\t2026-11-20T03:00:01.123Z\t{R1}\thandling {A}"
     join = joined(events([info]))
-    assert (join.request_ids(), join.places()) == ({GROUP: {R1}}, {})
+    assert join.moments() == {1_000}
     for event in events([f"2026-11-20T03:00:04.130Z {R1} Task timed out after 3.00 seconds"], at_ms=4_000):
         join.add(event)
-    assert (join.request_ids(), told(join)[A][0]) == ({}, "Sandbox.Timedout")
-    assert joined(events([f"handling {A}"])).places() == {(GROUP, "s"): 1_000}
+    assert (join.moments(), told(join)[A][0]) == (set(), "Sandbox.Timedout")
+    assert joined(events([f"handling {A}"])).moments() == {1_000}
 
 
 def test_a_second_pass_over_one_millisecond_sets_the_new_lines_in_their_places() -> None:

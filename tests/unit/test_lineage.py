@@ -12,6 +12,7 @@ import pytest
 from opstool.doors.toolkit import Toolkit
 from opstool.engine.lineage import lineage_of, origins_of
 from opstool.verbs import browse, export, importing, purge, redrive, testbatch
+from opstool.verbs.groups import group_messages
 from opstool.words.filters import Selection
 from opstool.words.lineage import Lineage
 from opstool.words.message import Message
@@ -195,6 +196,33 @@ def test_a_listing_has_the_source_that_only_the_journal_knows(world: World, tmp_
     listing = browse.list_messages(world.kit(), world.dlq.arn)
     imported = {each.message_id for each in listing.messages} - {dead}
     assert listing.origins == dict.fromkeys(imported, world.source.arn)
+
+
+def test_filters_and_groups_see_the_source_that_the_journal_knows(world: World, tmp_path: Path) -> None:
+    """A message that came back by an import has none of SQS's; one that was put in by hand has none at all."""
+    world.die(["a"])
+    with purge.prepare(world.kit(), world.dlq.arn, archive=tmp_path / "purged.jsonl") as run:
+        run.execute()
+    bring_back(world.kit(), tmp_path / "purged.jsonl")
+    imported = dead_id(world)
+    [by_hand] = world.send(world.dlq, ["b"])
+    by_source = {
+        each.source_arn: each.message_ids for each in group_messages(world.kit(), world.dlq.arn, by="source").groups
+    }
+    assert by_source == {world.source.arn: (imported,), None: (by_hand,)}
+    for selection, expected in (
+        (Selection(source="orders"), imported),
+        (Selection(where="ends_with(source_queue, ':orders')"), imported),
+        (Selection(where="source_queue == `null`"), by_hand),
+    ):
+        listed = browse.list_messages(world.kit(), world.dlq.arn, selection)
+        [group] = group_messages(world.kit(), world.dlq.arn, selection).groups
+        with redrive.prepare(world.kit(), world.dlq.arn, selection) as run:
+            planned = run.plan.ids
+        assert [each.message_id for each in listed.messages] == [expected]
+        assert (group.message_ids, planned) == ((expected,), {expected})
+        exported = export.export(world.kit(), world.dlq.arn, selection, to=io.BytesIO())
+        assert (exported.counts.succeeded, exported.counts.skipped) == (1, 1)
 
 
 def test_the_sources_of_many_messages_are_one_question(world: World) -> None:

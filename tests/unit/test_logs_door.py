@@ -386,3 +386,25 @@ def test_nothing_of_the_log_is_in_a_note() -> None:
     assert list(door.find([LogGroup(name=GROUP)], ["secret"], since_ms=0, until_ms=NOW_MS, scan=scan)) == []
     assert len(scan.notes) == 2
     assert "secret" not in " ".join(scan.notes)
+
+
+@pytest.mark.parametrize("ended_ms", [NOW_MS - 11 * DAY_MS, NOW_MS - 10 * DAY_MS])
+def test_a_group_that_began_later_is_not_asked(ended_ms: int) -> None:
+    """AWS refuses a query that ends before its log groups begin, and another group of the question would be lost."""
+    old, new = "/aws/lambda/old", "/aws/lambda/new"
+    logs = FakeLogs(FakeClock())
+    logs.put(old, "s", NOW_MS - 20 * DAY_MS, "needle")
+    logs.put(new, "s", NOW_MS - 10 * DAY_MS, "needle")
+    asked: list[tuple[str, ...]] = []
+
+    def note(service: str, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        if operation == "StartQuery":
+            asked.append(tuple(request["logGroupNames"]))
+        return logs(service, operation, request)
+
+    door, scan = Logs(note, logs.clock), Scan()
+    groups = [door.describe(each) for each in (old, new)]
+    found = list(door.find(groups, ["needle"], since_ms=0, until_ms=ended_ms, scan=scan))
+    both = ended_ms >= NOW_MS - 10 * DAY_MS
+    assert asked == [(old, new) if both else (old,)]
+    assert (len(found), scan.complete) == (1 + both, True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from opstool.engine.reasons.trail import Trail
 from opstool.verbs import purge, show
 from opstool.words.errors import InterruptedRunError, NotFoundError, ServiceError
-from opstool.words.logevent import Attempt
+from opstool.words.logevent import Attempt, Sought
 from opstool.words.logreading import LogReading
 from opstool.words.reason import Reason, Reasons
 from opstool.words.story import Story
@@ -26,6 +28,11 @@ def story(monkeypatch: pytest.MonkeyPatch) -> list[Story]:
     stories = [Story()]
     monkeypatch.setattr(show, "story_of", lambda *_: stories[0])
     return stories
+
+
+def find(monkeypatch: pytest.MonkeyPatch, reasons: Reasons) -> None:
+    """Let this be what the logs tell."""
+    monkeypatch.setattr(show, "look_into", lambda *_, **__: SimpleNamespace(reasons=reasons))
 
 
 def an_attempt(trace_id: str | None) -> Attempt:
@@ -75,6 +82,36 @@ def test_an_interruption_while_the_log_is_read_ends_the_command(world: World, mo
     assert world.visible(world.dlq) == 1
 
 
+def test_an_interruption_while_the_reason_is_sought_ends_the_command(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was found until then looks whole, and is not."""
+    kit = world.kit()
+
+    def stop(*_: object, **__: object) -> SimpleNamespace:
+        kit.stop.set()
+        return SimpleNamespace(reasons=Reasons())
+
+    monkeypatch.setattr(show, "look_into", stop)
+    [dead] = world.die(["a"])
+    with pytest.raises(InterruptedRunError):
+        show.show(kit, dead, world.dlq.arn)
+
+
+def test_our_own_look_is_no_attempt_of_a_consumers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The logs are not read around the moment at which we were the first to receive it."""
+    asked: list[Sought] = []
+
+    def note(_kit: object, _dlq: object, sought: list[Sought], **_: object) -> SimpleNamespace:
+        asked.extend(sought)
+        return SimpleNamespace(reasons=Reasons(), trail=Trail())
+
+    monkeypatch.setattr(show, "look_into", note)
+    [never_received] = world.send(world.dlq, ["a"])
+    show.show(world.kit(), never_received, world.dlq.arn)
+    assert [each.first_received_at_ms for each in asked] == [None]
+
+
 def test_without_reasons_no_log_is_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever does not want reasons does not wait for their story."""
 
@@ -82,6 +119,7 @@ def test_without_reasons_no_log_is_read(world: World, monkeypatch: pytest.Monkey
         raise AssertionError("the log was read")
 
     monkeypatch.setattr(show, "story_of", never)
+    monkeypatch.setattr(show, "look_into", never)
     [dead] = world.die(["a"])
     kit = world.kit()
     kit.log_reading = LogReading(wanted=False)
@@ -94,7 +132,7 @@ def test_a_note_that_list_and_story_share_is_said_once(
     """Both have met the same log that cannot be read."""
     [dead] = world.die(["a"])
     why = "the log may not be read"
-    monkeypatch.setattr("opstool.engine.survey.look_up", lambda *_: Reasons(unread=frozenset([dead]), notes=(why,)))
+    find(monkeypatch, Reasons(unread=frozenset([dead]), notes=(why,)))
     story[0] = Story(notes=(why, "and another thing"))
     notes = show.show(world.kit(), dead, world.dlq.arn).notes
     assert (notes.count(why), notes.count("and another thing")) == (1, 1)
@@ -154,6 +192,6 @@ def test_the_traces_are_those_of_the_failure_and_of_the_sender(
     fields = {"AWSTraceHeader": {"DataType": "String", "StringValue": header}} if header else {}
     [dead] = world.die(["a"], MessageSystemAttributes=fields)
     reason = Reason(type="E", message="", fingerprint="f", at_ms=1, attempts=1, trace_id=of_reason)
-    monkeypatch.setattr("opstool.engine.survey.look_up", lambda *_: Reasons(found={dead: reason}))
+    find(monkeypatch, Reasons(found={dead: reason}))
     story[0] = Story(attempts=tuple(map(an_attempt, of_attempts)))
     assert show.show(world.kit(), dead, world.dlq.arn).trace_ids == expected

@@ -6,12 +6,13 @@ import pytest
 
 from opstool.doors.toolkit import Toolkit
 from opstool.engine.dlq import locate
-from opstool.engine.reasons.lookup import look_up
+from opstool.engine.reasons.lookup import look_into
 from opstool.engine.reasons.story import story_of
+from opstool.verbs.show import show
 from opstool.words.awserrors import error_for
 from opstool.words.logevent import Sought
 from opstool.words.message import Message
-from opstool.words.reason import NOT_ASKED, Reason
+from opstool.words.reason import Reason
 from opstool.words.story import Story
 from tests.account import Account, failure_line
 from tests.world import World
@@ -66,9 +67,8 @@ def invocations(account: Account, begins_ms: int) -> None:
 
 def tell(world: World, kit: Toolkit) -> Story:
     """Look the message up, then ask for its story."""
-    dlq = locate(kit, "orders-dlq")
-    one = message(world)
-    return story_of(kit, dlq, one, look_up(kit, dlq, [Sought.of(one)]))
+    looked_up = look_into(kit, locate(kit, "orders-dlq"), [Sought.of(message(world))], every_attempt=True)
+    return story_of(kit, looked_up, ID)
 
 
 def test_every_attempt_is_told_oldest_first(world: World, account: Account, kit: Toolkit) -> None:
@@ -117,7 +117,35 @@ def test_without_a_reason_the_functions_are_named(world: World, account: Account
     assert tell(world, kit) == Story(functions=("orders-consumer",))
 
 
-def test_nothing_is_asked_when_no_reasons_are_wanted(world: World, account: Account, kit: Toolkit) -> None:
-    """Not even who consumes the queue."""
-    assert story_of(kit, locate(kit, "orders-dlq"), message(world), NOT_ASKED) == Story()
-    assert not account.functions.requests
+def asked(account: Account, kit: Toolkit, message_id: str) -> tuple[dict[str, int], int]:
+    """Show a message; return how often each operation was asked, and how many attempts were told."""
+    account.logs.requests.clear()
+    account.functions.requests.clear()
+    attempts = show(kit, message_id, "orders-dlq").story.attempts
+    requests = account.logs.requests + account.functions.requests
+    for paged in ("GetQueryResults", "FilterLogEvents", "GetLogEvents"):
+        del requests[paged]  # as often as their answers take
+    return requests, len(attempts)
+
+
+def test_nothing_is_asked_twice_for_one_message(world: World, account: Account, kit: Toolkit) -> None:
+    """The reason and the story come of one reading, and the reason that is remembered spares none of its attempts."""
+    [dead] = world.die(["a"])
+    reason = Reason(type="KeyError", message="'total'", fingerprint="0" * 12, at_ms=0, attempts=2)
+    account.fail(GROUP, dead, reason)
+    world.clock.advance(3_600)
+    asking = ("ListEventSourceMappings", "GetFunctionConfiguration", "DescribeLogGroups", "StartQuery")
+    once = dict.fromkeys(asking, 1)
+    for _ in ("anew", "remembered"):
+        assert asked(account, kit, dead) == (once, 2)
+
+
+def test_what_was_sought_in_vain_long_enough_is_not_sought_again(world: World, account: Account, kit: Toolkit) -> None:
+    """There is no attempt to tell of."""
+    [dead] = world.die(["a"])
+    account.log(GROUP, "INIT_START")
+    for _ in range(2):  # the second look-up settles it
+        show(kit, dead, "orders-dlq")
+        world.clock.advance(3_600)
+    requests, attempts = asked(account, kit, dead)
+    assert ("StartQuery" in requests, attempts) == (False, 0)

@@ -13,6 +13,7 @@ from opstool.engine.dlq import locate
 from opstool.engine.reasons.trail import Trail, follow
 from opstool.fake import FakeLambda
 from opstool.words.awserrors import error_for
+from opstool.words.errors import ServiceError
 from opstool.words.logreading import LogReading
 from tests.world import World
 
@@ -148,3 +149,25 @@ def test_sources_that_are_too_many_are_blind(world: World, lambda_: FakeLambda, 
     assert list(found.groups_of) == arns[:50]
     assert found.blind == {world.source.arn, *arns[50:]}
     assert found.notes == ("only 50 source queues are followed; --log-group names the log to read",)
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["never asked", "known already"])
+def test_who_has_waited_for_lambda_in_vain_does_not_wait_again(world: World, kit: Toolkit, known: bool) -> None:
+    """The stack is asked behind a denial only, or when its outputs are there and cost no time."""
+    asked: list[str] = []
+
+    def hang(_service: str, operation: str, _request: dict[str, Any]) -> dict[str, Any]:
+        raise ServiceError(f"`{operation}`: no answer (ReadTimeoutError)", code="no_answer", retryable=True)
+
+    def tell(*request: Any) -> dict[str, Any]:
+        asked.append(request[1])
+        return stack_of(world.dlq.arn)(*request)
+
+    kit.ask = hang
+    kit.stack = Stack(tell, "orders")
+    if known:
+        kit.stack.outputs()
+        asked.clear()
+    found = trail(kit)
+    assert (asked, found.groups_of) == ([], {world.source.arn: ("stack-log",)} if known else {})
+    assert found.blind == (frozenset() if known else {world.source.arn})

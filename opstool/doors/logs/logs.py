@@ -118,7 +118,13 @@ class Logs:
     def _questions(
         self, groups: Sequence[LogGroup], needles: Collection[str], since_ms: int, until_ms: int
     ) -> Iterator[Question]:
-        askable = [group for group in groups if group.log_class not in _WITHOUT_INSIGHTS]
+        now_ms = self._now_ms()
+        # AWS refuses a query that ends before a log group begins to have events, and nothing of it can be there.
+        askable = [
+            group
+            for group in groups
+            if group.log_class not in _WITHOUT_INSIGHTS and group.begins_at_ms(now_ms) <= until_ms
+        ]
         for start in range(0, len(askable), MOST_GROUPS):
             lot = tuple(askable[start : start + MOST_GROUPS])
             stretch = Stretch(groups=lot, since_ms=max(0, since_ms), until_ms=max(0, until_ms))

@@ -46,10 +46,8 @@ ALONE = Rule(
 
 def consumed(scene: Scene) -> Iterator[Check]:
     """Check that each source has an event source mapping to a function that exists; other consumers cannot be seen."""
-    if isinstance(scene.sources, Unread):
-        yield CONSUMED.unknown(scene.dlq.name, scene.sources.reason)
-        return
-    for source in scene.sources:
+    yield from scene.sources_unread(CONSUMED)
+    for source in scene.known_sources:
         yield _consumed(scene, source)
 
 

@@ -42,10 +42,8 @@ PLACE = Rule(
 
 def receives(scene: Scene) -> Iterator[Check]:
     """Check each source's maxReceiveCount."""
-    if isinstance(scene.sources, Unread):
-        yield RECEIVES.unknown(scene.dlq.name, scene.sources.reason)
-        return
-    for source in scene.sources:
+    yield from scene.sources_unread(RECEIVES)
+    for source in scene.known_sources:
         count = source.max_receive_count
         if count is None:
             continue
@@ -97,8 +95,7 @@ def ends(scene: Scene) -> Iterator[Check]:
 
 def same_type(scene: Scene) -> Iterator[Check]:
     """Compare the types of the DLQ and each source."""
-    if isinstance(scene.sources, Unread):
-        yield TYPE.unknown(scene.dlq.name, scene.sources.reason)
+    yield from scene.sources_unread(TYPE)
     for source in scene.known_sources:
         found = f"the DLQ is {_type(scene.dlq.is_fifo)}, {source.queue.name} is {_type(source.queue.is_fifo)}"
         if scene.dlq.is_fifo == source.queue.is_fifo:
@@ -114,8 +111,7 @@ def _type(is_fifo: bool) -> str:
 
 def same_place(scene: Scene) -> Iterator[Check]:
     """Compare account and region of the DLQ and each source."""
-    if isinstance(scene.sources, Unread):
-        yield PLACE.unknown(scene.dlq.name, scene.sources.reason)
+    yield from scene.sources_unread(PLACE)
     here = (scene.dlq.account, scene.dlq.region)
     for source in scene.known_sources:
         there = (source.queue.account, source.queue.region)

@@ -30,10 +30,8 @@ def longer_than_source(scene: Scene) -> Iterator[Check]:
     if scene.dlq.is_fifo:
         yield RETENTION.passed(scene.dlq.name, f"{spelled(scene.attributes.retention_s)}, counted from the move (FIFO)")
         return
-    if isinstance(scene.sources, Unread):
-        yield RETENTION.unknown(scene.dlq.name, scene.sources.reason)
-        return
-    for source in scene.sources:
+    yield from scene.sources_unread(RETENTION)
+    for source in scene.known_sources:
         found = f"{spelled(scene.attributes.retention_s)}; {source.queue.name} keeps them "
         found += spelled(source.attributes.retention_s)
         if scene.attributes.retention_s > source.attributes.retention_s:

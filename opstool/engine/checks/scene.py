@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from opstool.words.alarm import Alarms
+from opstool.words.check import Check, Rule
 from opstool.words.function import EventSourceMapping, Function
 from opstool.words.key import Key
 from opstool.words.loggroup import LogGroup
@@ -92,6 +93,11 @@ class Scene:
         """Return the functions that consume the sources, as far as they could be read, each once."""
         found = {each.arn: each for _, _, each in self.consumers() if isinstance(each, Function)}
         return list(found.values())
+
+    def sources_unread(self, rule: Rule) -> Iterator[Check]:
+        """Yield that the check of each source queue is unknown, when the sources could not be read."""
+        if isinstance(self.sources, Unread):
+            yield rule.unknown(self.dlq.name, self.sources.reason)
 
     def gaps(self, *, functions: bool = False) -> Iterator[tuple[str, str]]:
         """Yield what is not known of the consumers, and why: sources, mappings, and with `functions` these too.

@@ -89,28 +89,9 @@ class Join:
             return
         self._take(event, ids, read_line(event.text))
 
-    def request_ids(self) -> dict[str, set[str]]:
-        """Return by log group the invocations that named a sought message which has no error yet."""
-        wanted: dict[str, set[str]] = defaultdict(set)
-        for invocation, _ in self._reading().unexplained_mentions:
-            if invocation.request_id is not None:
-                wanted[invocation.where[0]].add(invocation.request_id)
-        return dict(wanted)
-
-    def places(self) -> dict[tuple[str, str], int]:
-        """Return by log group and stream the time of the first mention of a message whose invocation is not known.
-
-        Such a line has no request id; the lines from there on, in that stream, may tell.
-        """
-        wanted: dict[tuple[str, str], int] = {}
-        for invocation, at_ms in self._reading().unexplained_mentions:
-            if invocation.request_id is None:
-                wanted[invocation.where] = min(at_ms, wanted.get(invocation.where, at_ms))
-        return wanted
-
-    def moments(self) -> set[int]:
+    def moments(self) -> frozenset[int]:
         """Return when messages were named that have no error yet, in epoch milliseconds."""
-        return {at_ms for _, at_ms in self._reading().unexplained_mentions}
+        return self._reading().unexplained_ms
 
     def unexplained(self) -> set[str]:
         """Return the ids that have no reason so far."""

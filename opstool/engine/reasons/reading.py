@@ -23,13 +23,13 @@ Where = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Attempted:
-    """The attempts at each message, oldest first, and the mentions that no error explains, with their times.
+    """The attempts at each message, oldest first, and when messages were named without an error that explains it.
 
     `anybodys` are the errors that may be any message's, with how often each was logged.
     """
 
     attempts: Mapping[str, list[AttemptedOnce]]
-    unexplained_mentions: list[tuple[Invocation, int]]
+    unexplained_ms: frozenset[int]
     anybodys: Counter[Fault]
 
 
@@ -40,7 +40,7 @@ class Reading:
         self._streams = streams
         self._invocations = invocations
         self._attempts: dict[str, list[AttemptedOnce]] = defaultdict(list)
-        self._mentions: list[tuple[str, Invocation, int]] = []
+        self._mentions: list[tuple[str, int]] = []
         self._failed: list[Failed] = []
         self._named: set[str] = set()
         self._loose: Counter[Fault] = Counter()
@@ -58,7 +58,7 @@ class Reading:
         by_time = windows.attempts(self._failed, named=self._named | own.keys())
         anybodys = Counter(one.finding.fault for one in self._failed)
         anybodys.update(self._loose)
-        return Attempted({**by_time, **self._attempts, **own}, list(self._unexplained(own)), anybodys)
+        return Attempted({**by_time, **self._attempts, **own}, frozenset(self._unexplained(own)), anybodys)
 
     def _invocations_by_stream(self) -> dict[Where, list[Invocation]]:
         by_stream: dict[Where, list[Invocation]] = defaultdict(list)
@@ -130,14 +130,14 @@ class Reading:
             self._attempts[message_id].append(attempt)
         for message_id in course.members - course.found.keys():
             first_ms = min(at_ms for at_ms, entry in course.lines if message_id in entry.ids)
-            self._mentions.append((message_id, one, first_ms))
+            self._mentions.append((message_id, first_ms))
         if course.ending is not None and not course.names_in_passing:
             begin_ms = course.ending.at_ms if one.begin_ms is None else one.begin_ms
             self._failed.append(Failed(begin_ms, one, course.ending))
 
-    def _unexplained(self, own: Mapping[str, list[AttemptedOnce]]) -> Iterator[tuple[Invocation, int]]:
-        """Yield the invocations that named a message without an error, after the last error that is known of it."""
-        for message_id, one, at_ms in self._mentions:
+    def _unexplained(self, own: Mapping[str, list[AttemptedOnce]]) -> Iterator[int]:
+        """Yield when invocations named a message without an error, after the last error that is known of it."""
+        for message_id, at_ms in self._mentions:
             attempts = self._attempts.get(message_id)
             if message_id not in own and (not attempts or attempts[-1].at_ms < at_ms):
-                yield one, at_ms
+                yield at_ms

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from opstool.doors.toolkit import Toolkit
-from opstool.engine.dlq import DeadLetterQueue
-from opstool.engine.reasons.lookup import inquire
-from opstool.engine.reasons.trail import follow
+from opstool.engine.reasons.lookup import LookUp
 from opstool.words.errors import OpstoolError
 from opstool.words.lines.failureline import parse_failure_line
 from opstool.words.lines.platformline import read_platform_line
-from opstool.words.logevent import LogEvent, Sought
-from opstool.words.message import Message
-from opstool.words.reason import Reason, Reasons
+from opstool.words.logevent import LogEvent
+from opstool.words.reason import Reason
 from opstool.words.story import Story
 
 _BEFORE_MS, _AFTER_MS = (60_000, 5_000, 500, 0), 5_000
@@ -23,18 +20,18 @@ _MOST_LINES = 1_000
 _LINES_BEFORE, _LINES_AFTER = 30, 10
 
 
-def story_of(kit: Toolkit, dlq: DeadLetterQueue, message: Message, reasons: Reasons) -> Story:
-    """Return the attempts at a message and the lines around its last failure; what cannot be read is a note."""
-    if not reasons.asked:
-        return Story()
-    trail = follow(kit, dlq, [message.source_arn] if message.source_arn else [])
-    functions = tuple(sorted(set(trail.function_of.values())))
-    reason = reasons.get(message.message_id)
+def story_of(kit: Toolkit, looked_up: LookUp, message_id: str) -> Story:
+    """Return the attempts at a message and the lines around its last failure; what cannot be read is a note.
+
+    It was looked up with every attempt.
+    """
+    functions = tuple(sorted(set(looked_up.trail.function_of.values())))
+    reason = looked_up.reasons.get(message_id)
     if reason is None:
         return Story(functions=functions)
-    attempts = inquire(kit, dlq, trail, [Sought.of(message)]).join.attempts(message.message_id)
+    attempts = looked_up.inquiry.join.attempts(message_id)
     try:
-        lines = _around(kit, message.message_id, reason)
+        lines = _around(kit, message_id, reason)
     except OpstoolError as error:
         note = f"the lines around the failure could not be read: {error.message}"
         return Story(attempts=attempts, functions=functions, notes=(note,))

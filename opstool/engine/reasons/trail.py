@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from opstool.doors.stack import DLQ_OUTPUT, LOG_GROUP_OUTPUT
 from opstool.doors.toolkit import Toolkit
 from opstool.engine.dlq import DeadLetterQueue
-from opstool.words.errors import OpstoolError
+from opstool.words.errors import OpstoolError, ServiceError
 from opstool.words.function import EventSourceMapping, Function
 
 _LAMBDA_GROUPS = "/aws/lambda/"
 _MOST_SOURCES = 50
 """Source queues that are followed: a redrive allow policy names ten, and a listing has to end."""
+_NO_ANSWER = {"no_answer", "no_connection"}
 NAME_IT = "--log-group names the log to read"
 
 
@@ -75,6 +76,8 @@ class _Walk:
         self._groups_of: dict[str, tuple[str, ...]] = {}
         self._blind: dict[str, str] = {}
         self._denied: str | None = None
+        self._is_silent = False
+        """Whether there was no answer at all, for which a whole time-out was waited."""
 
     def visit(self, source_arn: str) -> None:
         """Learn which logs the consumers of one source write."""
@@ -86,6 +89,7 @@ class _Walk:
         except OpstoolError as error:
             self._denied = f"who consumes the source queues could not be asked: {error.message}"
             self._blind[source_arn] = self._denied
+            self._is_silent = isinstance(error, ServiceError) and error.code in _NO_ANSWER
             return
         if not mappings:
             name = source_arn.rsplit(":", 1)[-1]
@@ -112,8 +116,11 @@ class _Walk:
         return self._functions[arn]
 
     def fall_back_on_stack(self, dlq: DeadLetterQueue) -> None:
-        """Take the log group that our stack names, where its sources led nowhere and the queue is its DLQ."""
-        if not self._blind and self._groups_of:
+        """Take the log group that our stack names, where its sources led nowhere and the queue is its DLQ.
+
+        Where Lambda does not answer the stack is not asked either, unless it was before: who waits has waited enough.
+        """
+        if (not self._blind and self._groups_of) or (self._is_silent and not self._kit.stack.is_known):
             return
         try:
             outputs = self._kit.stack.outputs()

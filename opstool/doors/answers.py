@@ -1,0 +1,61 @@
+"""What an answer of AWS has to look like: one that is cut, garbled or somebody else's is an error, never an empty one.
+
+botocore's parsers do not look first. boto3 is loaded by the time an answer is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from opstool.words.errors import ServiceError
+
+_LONGEST_MESSAGE = 1_000
+"""Characters of a service's message: what a server that is not AWS says may be a page."""
+
+
+def refuse_garbled(http_response: Any, model: Any, **_: Any) -> None:
+    """Raise when an answer that says yes is no JSON object: botocore takes a cut or foreign one for an empty answer.
+
+    Of another service that is what a server with SQS alone may say, and asking again does not help.
+
+    An empty answer to a receive means an empty queue, and that is not what a proxy's page means. Some servers say it
+    without a byte; then length and type have to say that nothing is missing, and that it is SQS who speaks.
+    """
+    from botocore.exceptions import HTTPClientError  # noqa: PLC0415 - boto3 is loaded by now
+
+    content, headers = http_response.content.strip(), http_response.headers
+    whole = content.startswith(b"{") and content.endswith(b"}")
+    is_sqs = model.service_model.service_name == "sqs"
+    told_empty = is_sqs and headers.get("Content-Length") == "0" and "amz-json" in headers.get("Content-Type", "")
+    nothing_to_say = not content and (model.output_shape is None or told_empty)
+    if http_response.status_code == 200 and not whole and not nothing_to_say:  # noqa: PLR2004 - HTTP's own number
+        raise HTTPClientError(error="the answer is not JSON") if is_sqs else _foreign(model.name)
+
+
+@contextmanager
+def understood(service: str, operation: str) -> Iterator[None]:
+    """Raise our error for an answer of another shape than AWS's: botocore's parsers do not look first."""
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError) as error:
+        raise (no_answer(operation, error) if service == "sqs" else _foreign(operation)) from error
+
+
+def _foreign(operation: str) -> ServiceError:
+    """Return the error for an answer that is none of the service's."""
+    return ServiceError(f"`{operation}`: what answers is not AWS", code="foreign_answer", outcome_unknown=True)
+
+
+def one_line(message: str) -> str:
+    """Return what a service says without the page that a server without this service may answer."""
+    text = " ".join(message.split())
+    return "what answers is not AWS" if text.startswith("<") else text[:_LONGEST_MESSAGE]
+
+
+def no_answer(operation: str, error: Exception) -> ServiceError:
+    """Return the error for a request whose answer is not known; the cause's own text may quote the answer."""
+    return ServiceError(
+        f"`{operation}`: no answer ({type(error).__name__})", code="no_answer", outcome_unknown=True, retryable=True
+    )
