@@ -35,6 +35,8 @@ _VERBS = (
     "history",
     "iampolicy",
     "importing",
+    "movetasks",
+    "native",
     "purge",
     "queues",
     "redrive",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from opstool.cli import words
+from opstool.cli.difference import difference_lines
 from opstool.cli.errors import DONE, PARTIAL, report_status
 from opstool.cli.invocation import Invocation
+from opstool.cli.outcome import outcome_hint, outcome_lines
 from opstool.cli.screen import safe, start_of
 from opstool.words.document import expires_at_ms
 from opstool.words.plan import Plan
@@ -68,6 +69,7 @@ def _plan_lines(plan: Plan, now_ms: int) -> Iterator[str]:
         expiry = f"expires in {left}  " if plan.retention_s else ""
         shown = f"{safe(sample.message_id)}  {expiry}{start_of(sample.body, _SAMPLE_COLUMNS)}"
         yield f"  {'' if position else 'samples':8}  {shown}"
+    yield from difference_lines(plan.changes)
     for note in plan.notes:
         yield f"  note      {safe(note)}"
     if plan.irreversible and plan.count:
@@ -127,8 +129,11 @@ def report_lines(report: Report) -> Iterator[str]:
     did = "archived and deleted" if report.verb == "purge" and report.archive else _DID.get(report.verb, report.verb)
     if report.run_id is None and report.verb != "export":
         yield f'nothing to do: no messages of "{report.queue}" are meant'
+    elif report.status is Status.DETACHED:
+        yield f"started a move task {_way(report)}; it goes on in SQS"
     else:
-        yield f"{did} {words.count(counts.succeeded, 'message')} {_way(report)} in {words.elapsed(report.seconds)}"
+        number = words.count(counts.succeeded, "message", exact=report.engine == "client")
+        yield f"{did} {number} {_way(report)} in {words.elapsed(report.seconds)}"
     others = {
         "failed": counts.failed,
         "returned (sent, and dead again)": counts.returned,
@@ -139,8 +144,11 @@ def report_lines(report: Report) -> Iterator[str]:
     if report.possibly_sent_twice_ids:
         yield f"  {report.possibly_sent_twice:,} possibly sent twice{_named(report.possibly_sent_twice_ids)}"
     yield from _failure_lines(report.failures)
+    yield from outcome_lines(report)
     if report.archive and counts.succeeded:
         yield f"  archive   {safe(report.archive)}"
+    if report.undo:
+        yield f"  undo      {safe(report.undo)}"
     yield f"  price     {words.count(report.requests, 'request')}, {words.money(report.cost_usd)}"
     if report.run_id:
         yield f"  run       {report.run_id}, {report.status.value}"
@@ -171,9 +179,12 @@ def _named(message_ids: Sequence[str]) -> str:
 def _hint(call: Invocation, report: Report) -> None:
     """Say what one might run next."""
     program = call.frame.program
-    if report.run_id and report.status in {Status.INTERRUPTED, Status.PARTIAL} and report.verb != "send-test-batch":
+    if hint := outcome_hint(report, program):
+        call.notices.note(f"\nhint: {hint}")
+    elif report.engine == "native":  # nobody can resume it
+        if report.status not in {Status.DONE, Status.DETACHED}:
+            call.notices.note(f"\nhint: {program} dlq move-tasks {report.queue} tells how it stands")
+    elif report.run_id and report.status in {Status.INTERRUPTED, Status.PARTIAL} and report.verb != "send-test-batch":
         call.notices.note(f"\nhint: {program} resume {report.run_id}")
-    elif report.archive and report.verb == "purge" and report.counts.succeeded:
-        call.notices.note(f"\nhint: {program} dlq import {safe(shlex.quote(report.archive))} brings them back")
     elif report.verb == "import" and report.counts.skipped:
         call.notices.note("\nhint: what was imported from an archive before is skipped; --again sends it once more")

@@ -11,6 +11,7 @@ from opstool.cli.notices import Notices, is_terminal
 from opstool.cli.screen import safe
 from opstool.words.errors import RefusedError
 from opstool.words.plan import Plan
+from opstool.words.queue import Queue
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +20,11 @@ class Yes:
 
     notices: Notices
     given: bool
+
+    @property
+    def is_given(self) -> bool:
+        """Tell whether a flag speaks for the person."""
+        return self.given
 
     def check_possible(self) -> None:
         """Raise RefusedError when nobody can be asked and no flag answers."""
@@ -40,6 +46,11 @@ class QueueName:
 
     notices: Notices
     given: str | None
+
+    @property
+    def is_given(self) -> bool:
+        """Tell whether a flag speaks for the person."""
+        return self.given is not None
 
     def check_possible(self) -> None:
         """Raise RefusedError when nobody can be asked and no flag answers."""
@@ -65,12 +76,66 @@ class QueueName:
             raise _declined()
 
 
-Consent = Yes | QueueName
+@dataclass(frozen=True, kw_only=True)
+class TargetAccount:
+    """Consent to a redrive: as Yes, but into another account only by typing its number, or by --confirm ACCOUNT."""
+
+    notices: Notices
+    given: bool
+    account: str | None
+
+    @property
+    def is_given(self) -> bool:
+        """Tell whether a flag speaks for the person."""
+        return self.given or self.account is not None
+
+    def check_possible(self) -> None:
+        """Raise RefusedError when nobody can be asked and no flag answers, as far as that is known of any target."""
+        Yes(notices=self.notices, given=self.is_given).check_possible()
+
+    def check_target(self, dlq: Queue, target: Queue) -> None:
+        """Raise RefusedError when --confirm names another account, or nobody can be asked for that of the target."""
+        if self.account is not None and self.account != target.account:
+            raise RefusedError(
+                f'--confirm names account "{safe(self.account)}", but "{target.name}" is in account {target.account}',
+                code="not_confirmed",
+                hint=f"--confirm {target.account}",
+            )
+        if self.account is None and target.account != dlq.account:
+            _need_a_terminal(
+                f"--confirm {target.account}, the account of the target; --yes is not enough to leave one's own"
+            )
+
+    def ask(self, plan: Plan) -> None:
+        """Return when the person agrees, with the account's number where it is another one; raise RefusedError."""
+        account = plan.options.get("to_account")
+        if self.account is not None:
+            return
+        if account is None:
+            Yes(notices=self.notices, given=self.given).ask(plan)
+            return
+        self.notices.prompt(f"type the account of the target ({account}) to {plan.verb}: ")
+        if _answer(self.notices) != account:
+            raise _declined()
+
+
+Consent = Yes | QueueName | TargetAccount
 _LOOKS_UP_S = 0.2
 
 
+def ask_why(notices: Notices) -> str:
+    """Return why somebody does this, in their words; empty when they do not say."""
+    notices.prompt("why? ")
+    return _answer(notices)
+
+
+def can_ask() -> bool:
+    """Tell whether a person can be asked."""
+    return is_terminal(sys.stdin) and is_terminal(sys.stderr)
+
+
 def _need_a_terminal(hint: str) -> None:
-    if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+    if not can_ask():
         raise RefusedError("there is no terminal to confirm on", code="no_terminal", hint=hint)
 
 

@@ -10,11 +10,13 @@ from opstool.cli import words
 from opstool.cli.evidence import attempt_lines, log_lines, reason_lines
 from opstool.cli.indent import indented
 from opstool.cli.lists import source_name, urgency
+from opstool.cli.origin import origin_lines, pointer_text
 from opstool.cli.screen import safe
 from opstool.verbs.show import Shown
 from opstool.words.document import iso
 from opstool.words.lineage import Lineage, Passage
 from opstool.words.message import Attribute
+from opstool.words.s3pointer import s3_pointer_of
 from opstool.words.xray import console_url
 
 Paint = Callable[[str, str], str]
@@ -30,6 +32,7 @@ def message_lines(
     for name, value in _facts(shown, now_ms, paint, linked=linked):
         yield f"{name:14} {value}"
     for block in (
+        origin_lines(shown.provenance) if shown.provenance else (),
         reason_lines(shown),
         attempt_lines(shown.story.attempts, width=width),
         log_lines(shown, width=width),
@@ -59,6 +62,8 @@ def _facts(shown: Shown, now_ms: int, paint: Paint, *, linked: bool) -> Iterator
         yield "deduplication", safe(message.deduplication_id)
     if message.trace_header:
         yield "trace", safe(message.trace_header)
+    if pointer := s3_pointer_of(message):
+        yield "payload", safe(pointer_text(pointer))
     for trace_id in shown.trace_ids:
         yield "x-ray", (console_url(trace_id, arn=listing.dlq.queue.arn) if linked else None) or trace_id
 
@@ -103,8 +108,9 @@ def next_commands(program: str, shown: Shown) -> Iterator[str]:
     queue, reason = shlex.quote(dlq.queue.name), shown.reason
     which = f"{queue} --id {shlex.quote(message_id)}"
     insist = "" if dlq.is_dlq else " --not-a-dlq"
-    yield f"{program} dlq redrive {which}{insist}"
-    if reason:
+    if shown.provenance is None:  # else there is no queue to send it back to
+        yield f"{program} dlq redrive {which}{insist}"
+    if reason and shown.provenance is None:
         yield f"{program} dlq redrive {queue} --reason {shlex.quote(reason.fingerprint)}{insist}"
     yield f"{program} dlq export {which} --to-file {shlex.quote(message_id)}.jsonl"
     yield f"{program} dlq purge {which}{insist}"

@@ -18,7 +18,7 @@ from opstool.words.errors import (
 )
 from opstool.words.report import Report, Status
 
-DONE, FAILED, USAGE, PARTIAL, REFUSED, INTERRUPTED = 0, 1, 2, 3, 4, 130
+DONE, FAILED, USAGE, PARTIAL, REFUSED, CAME_BACK, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 
 EXIT_STATUSES: dict[type[OpstoolError], int] = {
     UsageError: USAGE,
@@ -44,11 +44,13 @@ def exit_status(error: OpstoolError) -> int:
 
 
 def report_status(report: Report, *, interrupted: bool) -> int:
-    """Return the exit status of a report; where several hold: 130, then 1, then 3."""
+    """Return the exit status of a report; where several hold: 130, then 1, 5, 3."""
     if interrupted or report.status is Status.INTERRUPTED:
         return INTERRUPTED
     if report.error_code:
         return FAILED
+    if report.came_back:
+        return CAME_BACK
     return {Status.REFUSED: REFUSED, Status.PARTIAL: PARTIAL}.get(report.status, DONE)
 
 

@@ -32,6 +32,7 @@ _TOLD_BY = {
     Evidence.LINE: None,
     Evidence.REQUEST: "told by its request: one line names it, another of its invocation the error",
     Evidence.TIME: "told by time only: no line names it, but what ran at its receive failed so",
+    Evidence.ATTRIBUTE: "told by the message itself: no log was asked",
 }
 # The metrics of a function, and what they count:
 # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
@@ -48,6 +49,9 @@ def reason_lines(shown: Shown) -> Iterator[str]:
     if shown.reason:
         yield from _found_lines(shown.reason)
     elif shown.reason_state is ReasonState.NOT_FOUND:
+        if shown.provenance:
+            yield "reason: not told, and no consumer of these queues ever had it"
+            return
         yield f"reason: {NO_LOG_LINE}"
         yield "  the log was read, and no line of it can be tied to this message"
         names = ", ".join(f"`{safe(each)}`" for each in shown.story.functions) or "its consumer"
@@ -68,7 +72,10 @@ def _found_lines(reason: Reason) -> Iterator[str]:
         yield f"  {told_by}"
     if reason.permanent:
         yield "  its consumer says that trying again cannot help"
-    yield f"  last of {words.count(reason.attempts, 'logged attempt')}, at {iso(reason.at_ms)}"
+    if reason.evidence is Evidence.ATTRIBUTE:
+        yield f"  put here at {iso(reason.at_ms)}"
+    else:
+        yield f"  last of {words.count(reason.attempts, 'logged attempt')}, at {iso(reason.at_ms)}"
     yield f"  fingerprint {safe(reason.fingerprint)}"
     for name, value in (
         ("function", reason.function),

@@ -11,8 +11,8 @@ from opstool.cli.globals import PANEL as GLOBAL_PANEL
 
 # Context settings of every command; 100 columns are as much as an eye likes to follow.
 _ORDER = (
-    "queues groups list show watch dlq doctor redrive purge export import extend consumer pause send-test-batch "
-    "history resume iam-policy start status stop local demo "
+    "queues groups list show watch dlq doctor redrive move-tasks purge export import extend consumer pause "
+    "send-test-batch history resume iam-policy start status stop local demo "
 )
 # The program's help says once how the environment variables are named; an error still names the one it is about.
 _VARIABLE = re.compile(r"  \[env var: \w+\]|env var: \w+; ")

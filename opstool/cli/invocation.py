@@ -96,6 +96,7 @@ class Invocation:
             workers=self.options.workers or DEFAULT_WORKERS,
         )
         kit.watch = self.progress.watch
+        kit.program = shlex.join(["opstool", *self.options.words])
         kit.log_reading = self.log_reading
         self.frame.place = kit.where
         return kit

@@ -7,12 +7,14 @@ from typing import Any
 
 from opstool.cli import words
 from opstool.cli.notices import RED, YELLOW
+from opstool.cli.origin import origin_name, pointer_text
 from opstool.cli.screen import cut, safe, start_of
 from opstool.cli.table import Cell, Column, table
 from opstool.verbs.browse import Listing
 from opstool.words.document import message_document
 from opstool.words.message import Message
 from opstool.words.reason import Evidence, Reason, ReasonState
+from opstool.words.s3pointer import s3_pointer_of
 
 Paint = Callable[[str, str], str]
 
@@ -55,7 +57,7 @@ def _message_row(listing: Listing, message: Message, now_ms: int) -> list[Cell]:
         Cell(text=f"{message.receive_count:,}"),
         Cell(text=source_name(message, listing.origins)),
         Cell(text=reason_text(reasons.get(message.message_id), reasons.state_of(message.message_id))),
-        Cell(text=start_of(message.body, _LONGEST_CELL)),
+        Cell(text=start_of(_body_text(message), _LONGEST_CELL)),
     ]
 
 
@@ -65,11 +67,20 @@ def urgency(left_s: float) -> str | None:
 
 
 def source_name(message: Message, origins: Mapping[str, str]) -> str:
-    """Return the name of the queue that a message died in: as SQS tells, else as the journal does, else nothing."""
+    """Return the name of the queue that a message died in: as SQS tells, else as the journal does.
+
+    Else it is the service that put the message here, as far as the message tells, or nothing.
+    """
     if message.source_arn:
         return safe(_name_of(message.source_arn))
     origin = origins.get(message.message_id)
-    return f"{safe(_name_of(origin))} (journal)" if origin else NOTHING
+    return f"{safe(_name_of(origin))} (journal)" if origin else origin_name(message) or NOTHING
+
+
+def _body_text(message: Message) -> str:
+    """Return the body, or where it lies when it is only a pointer."""
+    pointer = s3_pointer_of(message)
+    return pointer_text(pointer) if pointer else message.body
 
 
 def _name_of(arn: str) -> str:

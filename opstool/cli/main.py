@@ -27,6 +27,7 @@ from opstool.cli.commands import (  # noqa: F401 - each adds its own
     iampolicy,
     listing,
     local,
+    movetasks,
     purge,
     queues,
     redrive,
@@ -63,6 +64,14 @@ def run() -> None:
     sys.exit(status)
 
 
+# Of a number beyond its bounds, and of any other value: as they stand in Typer's message, and as we say it.
+_OF_VALIDATOR = {
+    ": Input should be less than or equal to": ": it may be at most",
+    ": Input should be greater than or equal to": ": it has to be at least",
+    ": Input should": ": it should",
+}
+
+
 def main(argv: Sequence[str] | None = None, *, connect: Connect = toolkit.connect) -> int:
     """Carry out one command line and return its exit status; `connect` makes the toolkit that it works with."""
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -97,7 +106,9 @@ def _carry_out(arguments: list[str], frame: Frame) -> int:
 
 def _usage_error(error: typer.TyperException) -> UsageError:
     """Return Typer's complaint in our words."""
-    message = error.format_message().rstrip(".").replace("'", "`").replace(": Input should", ": it should")
+    message = error.format_message().rstrip(".").replace("'", "`")
+    for theirs, ours in _OF_VALIDATOR.items():
+        message = message.replace(theirs, ours)
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "opstool"
     return UsageError(message[:1].lower() + message[1:], hint=f"{path} --help")

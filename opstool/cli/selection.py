@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import typer
 from opstool.cli.globals import OptionGroup
 from opstool.words.errors import NotFoundError, StorageError, UsageError
 from opstool.words.filters import Selection, select
+from opstool.words.s3address import S3Address, place_of
 
 PANEL = "Selection (all that are given must hold)"
 
@@ -105,7 +107,7 @@ DeadLetterQueueName = Annotated[
 def read_text(file: str) -> str:
     """Return the text of a file, or of stdin for `-`; raise what a person can act on."""
     if file != "-":
-        refuse_s3(Path(file))
+        _refuse_s3(file)
     try:
         return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -120,7 +122,7 @@ def _lines(file: str) -> list[str]:
     return read_text(file).splitlines()
 
 
-def refuse_s3(file: Path | None) -> None:
-    """Raise UsageError for an address in S3: what is written there would be a file of a strange name."""
-    if file is not None and str(file).startswith("s3:"):
-        raise UsageError(f"`{file}`: s3:// is not supported yet", hint="aws s3 cp copies a file to or from S3")
+def _refuse_s3(file: str) -> None:
+    """Raise UsageError for an address in S3: a list of ids and a test's messages are read from this disk alone."""
+    if isinstance(place_of(file), S3Address):
+        raise UsageError(f"`{file}`: this is read from a file", hint=f"aws s3 cp {shlex.quote(file)} - gives it to -")

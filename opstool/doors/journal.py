@@ -14,17 +14,18 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from opstool.doors.claim import claim_one
 from opstool.doors.clock import Clock
 from opstool.doors.database import Database
-from opstool.doors.journaltables import SCHEMA, move_of, run_of
+from opstool.doors.journaltables import SCHEMA, copy_of, move_of, run_of
 from opstool.words.errors import NotFoundError
+from opstool.words.fate import Copy, Fate
 from opstool.words.message import Message
-from opstool.words.record import Claim, Move, RunRecord
+from opstool.words.record import Claim, Move, RunRecord, resumed_audit
 
 
 class Journal:
@@ -41,12 +42,15 @@ class Journal:
     # -- runs
 
     def start_run(self, record: RunRecord) -> None:
-        """Write a run before it changes anything; one that is resumed keeps its row."""
-        self._database.commit(
-            lambda database: database.execute(
+        """Write a run before it changes anything; one that is resumed keeps its row, with who resumed it and why."""
+
+        def write(database: sqlite3.Connection) -> None:
+            row = database.execute("SELECT audit FROM runs WHERE run_id = ?", (record.run_id,)).fetchone()
+            audit = resumed_audit(json.loads(row["audit"]), record) if row else record.audit
+            database.execute(
                 "INSERT INTO runs (run_id, verb, queue, status, started_at_ms, note, lease_s, plan, audit)"
-                " VALUES (?, ?, ?, 'running', ?, ?, ?, ?, ?) ON CONFLICT (run_id) DO UPDATE"
-                " SET status = 'running', report = NULL, ended_at_ms = NULL, lease_s = max(lease_s, excluded.lease_s)",
+                " VALUES (?, ?, ?, 'running', ?, ?, ?, ?, ?) ON CONFLICT (run_id) DO UPDATE SET status = 'running',"
+                " report = NULL, ended_at_ms = NULL, lease_s = max(lease_s, excluded.lease_s), audit = excluded.audit",
                 (
                     record.run_id,
                     record.verb,
@@ -55,10 +59,11 @@ class Journal:
                     record.note,
                     record.lease_s,
                     json.dumps(record.plan),
-                    json.dumps(record.audit),
+                    json.dumps(audit),
                 ),
             )
-        )
+
+        self._database.commit(write)
 
     def note_lease(self, run_id: str, lease_s: int) -> None:
         """Write that a run is about to hide messages for so long: whoever resumes it has to wait for them."""
@@ -213,6 +218,23 @@ class Journal:
         """Return the new ids of everything that a run has sent."""
         rows = self._database.rows("SELECT new_id FROM moves WHERE run_id = ? AND new_id IS NOT NULL", run_id)
         return {row["new_id"] for row in rows}
+
+    def copies(self, run_id: str) -> list[Copy]:
+        """Return what a run has sent and what was confirmed."""
+        rows = self._database.rows("SELECT * FROM moves WHERE run_id = ? AND new_id IS NOT NULL", run_id)
+        return [copy_of(row) for row in rows]
+
+    def note_fates(self, run_id: str, fates: Mapping[str, Fate]) -> None:
+        """Write what became of a run's messages, by the id that they had; a later word replaces an earlier one."""
+        rows = [(run_id, record_id, fate.value) for record_id, fate in fates.items()]
+        self._database.commit(
+            lambda database: database.executemany("INSERT OR REPLACE INTO fates VALUES (?, ?, ?)", rows)
+        )
+
+    def fates(self, run_id: str) -> dict[str, Fate]:
+        """Return what is known to have become of a run's messages, by the id that they had."""
+        rows = self._database.rows("SELECT record_id, fate FROM fates WHERE run_id = ?", run_id)
+        return {row["record_id"]: Fate(row["fate"]) for row in rows}
 
     def possibly_sent_twice(self, run_id: str) -> tuple[str, ...]:
         """Return the ids of the messages that a run has sent again after an answer was lost, crashes included."""

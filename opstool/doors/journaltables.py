@@ -1,10 +1,11 @@
-"""The journal's two tables: the runs, and the messages that they have moved or mean to."""
+"""The journal's tables: the runs, the messages that they have moved or mean to, and what became of those."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 
+from opstool.words.fate import Copy
 from opstool.words.record import Move, RunRecord, State
 
 SCHEMA = """
@@ -19,6 +20,9 @@ CREATE TABLE IF NOT EXISTS moves (
     maybe_twice INTEGER NOT NULL DEFAULT 0, taken_over INTEGER NOT NULL DEFAULT 0, source_arn TEXT,
     new_id TEXT, target TEXT, intent_at_ms INTEGER NOT NULL, updated_at_ms INTEGER NOT NULL,
     PRIMARY KEY (origin, record_id)
+);
+CREATE TABLE IF NOT EXISTS fates (
+    run_id TEXT NOT NULL, record_id TEXT NOT NULL, fate TEXT NOT NULL, PRIMARY KEY (run_id, record_id)
 );
 CREATE INDEX IF NOT EXISTS moves_by_run ON moves (run_id);
 CREATE INDEX IF NOT EXISTS moves_by_new_id ON moves (new_id);
@@ -37,3 +41,15 @@ def run_of(row: sqlite3.Row) -> RunRecord:
 def move_of(row: sqlite3.Row) -> Move:
     """Return the move of a row of `moves`."""
     return Move(**{**dict(row), "state": State(row["state"])})
+
+
+def copy_of(row: sqlite3.Row) -> Copy:
+    """Return the copy of a row of `moves`."""
+    return Copy(
+        message_id=row["record_id"],
+        new_id=row["new_id"],
+        target_arn=row["target"],
+        body_sha256=row["body_sha256"],
+        sent_from_ms=row["intent_at_ms"],
+        sent_to_ms=row["updated_at_ms"],
+    )

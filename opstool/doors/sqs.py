@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
 from opstool.doors.clock import Clock
+from opstool.doors.movetasks import MoveTasks
 from opstool.doors.queueattributes import attributes_of
 from opstool.doors.wire import (
     EntryFailure,
@@ -29,7 +30,6 @@ from opstool.doors.wire import (
 from opstool.words.awserrors import UNKNOWN_OPERATION
 from opstool.words.errors import NotFoundError, ServiceError, UsageError
 from opstool.words.message import Message
-from opstool.words.movetask import MoveTask
 from opstool.words.queue import Queue, QueueAttributes, Source
 from opstool.words.times import CLOCKS_AGREE_MS
 
@@ -60,6 +60,7 @@ class Sqs:
         self._lock = threading.Lock()
         self.requests = 0
         self.billed_requests = 0
+        self.move_tasks = MoveTasks(self._ask)
 
     # -- addresses and attributes
 
@@ -143,16 +144,6 @@ class Sqs:
             with suppress(NotFoundError):
                 found.append(self.describe(url))
         return found
-
-    def move_task(self, queue: Queue) -> MoveTask | None:
-        """Return the native move task that is under way from this queue; None when there is none."""
-        answer = self._ask("ListMessageMoveTasks", SourceArn=queue.arn, MaxResults=1)
-        for each in answer.get("Results", []):
-            status, to_move = each.get("Status"), each.get("ApproximateNumberOfMessagesToMove")
-            if status in {"RUNNING", "CANCELLING"}:
-                moved = int(each.get("ApproximateNumberOfMessagesMoved") or 0)
-                return MoveTask(status=status, moved=moved, to_move=None if to_move is None else int(to_move))
-        return None
 
     def _pages(self, operation: str, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         while True:

@@ -20,6 +20,11 @@ class Stack:
         self._ask = ask
         self._outputs: Mapping[str, str] | None = None
 
+    @property
+    def is_known(self) -> bool:
+        """Tell whether it has answered, so that `outputs` takes no time."""
+        return self._outputs is not None
+
     def outputs(self) -> Mapping[str, str]:
         """Return the outputs by name; raise NotFoundError when there is no such stack."""
         if self._outputs is None:

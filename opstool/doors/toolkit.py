@@ -18,13 +18,16 @@ from opstool.doors.journal import Journal
 from opstool.doors.logs.logs import Logs
 from opstool.doors.logs.scan import Scan
 from opstool.doors.lookups import FILE_NAME, Lookups
+from opstool.doors.objects import Objects, S3Objects, no_objects
+from opstool.doors.place import Place, place_of, target_place
 from opstool.doors.samconfig import stack_name_from
 from opstool.doors.session import Connection, Session
 from opstool.doors.sqs import Sqs
 from opstool.doors.stack import Stack
-from opstool.words.errors import OpstoolError, StorageError
+from opstool.words.errors import StorageError, UsageError
 from opstool.words.logreading import LogReading
 from opstool.words.report import Tally
+from opstool.words.who import Who
 
 DEFAULT_WORKERS = 8
 DEFAULT_LEASE_S = 30
@@ -38,22 +41,49 @@ def _no_progress(_doing: str, _tally: Tally, _expected: int | None) -> AbstractC
     return nullcontext()
 
 
+def _no_other_place(_elsewhere: Connection) -> Place:
+    raise UsageError("no other account or region can be reached from here", code="no_other_place")
+
+
 @dataclass(kw_only=True)
 class Toolkit:
-    """The doors and settings of one invocation. Set `stop` from a signal handler to end gracefully."""
+    """The doors and settings of one invocation. Set `stop` from a signal handler to end gracefully.
+
+    `program` begins a command that can be pasted: opstool, and the options that choose this AWS. `reach` opens another
+    account, region or server; ask `place` for one, which opens each of them once and counts its requests.
+    """
 
     sqs: Sqs
     clock: Clock
     state_dir: Path
     stack: Stack
     ask: Ask = refuse
-    who: Callable[[], str] = lambda: "unknown"
+    objects: Objects = field(default_factory=no_objects)
+    who: Callable[[], Who] = Who
     where: Callable[[], str] = lambda: "this account and region"
+    endpoint: Callable[[], str] = lambda: ""
+    region: Callable[[], str | None] = lambda: None
+    reach: Callable[[Connection], Place] = _no_other_place
     lease_s: int = DEFAULT_LEASE_S
     workers: int = DEFAULT_WORKERS
     log_reading: LogReading = field(default_factory=LogReading)
     stop: threading.Event = field(default_factory=threading.Event)
     watch: Watch = _no_progress
+    program: str = "opstool"
+    _places: dict[Connection, Place] = field(default_factory=dict, init=False)
+
+    def place(self, elsewhere: Connection | None) -> Place:
+        """Return where queues are named: in another place, or here."""
+        if elsewhere is None:
+            return Place(sqs=self.sqs, who=self.who, endpoint=self.endpoint, region=self.region)
+        if elsewhere not in self._places:
+            self._places[elsewhere] = self.reach(elsewhere)
+        return self._places[elsewhere]
+
+    def spent(self) -> tuple[int, int]:
+        """Return how many requests to SQS were made so far, and how many are billed, over all places."""
+        every = [self.sqs, *(each.sqs for each in self._places.values())]
+        return sum(each.requests for each in every), sum(each.billed_requests for each in every)
 
     @cached_property
     def journal(self) -> Journal:
@@ -104,29 +134,27 @@ def connect(
     workers: int = DEFAULT_WORKERS,
 ) -> Toolkit:
     """Return a toolkit for an account: credentials, region and endpoint are found as any boto3 program finds them."""
+    connection = connection or Connection()
     session = Session(connection)
     clock = SystemClock()
-
-    def who() -> str:
-        try:
-            return session.identity().arn
-        except OpstoolError:
-            return "unknown"  # an audit line is no reason to stop: the queue's own permissions decide
+    here = place_of(session, clock)
 
     def where() -> str:
-        try:
-            return f"{session.region} (account {session.identity().account})"
-        except OpstoolError:
-            return str(session.region)
+        account = here.who().account
+        return f"{session.region} (account {account})" if account else str(session.region)
 
     return Toolkit(
-        sqs=Sqs(session.sqs_call, clock),
+        sqs=here.sqs,
         clock=clock,
         state_dir=state_dir or default_state_dir(),
         stack=Stack(session.ask, stack_name or stack_name_from(Path("samconfig.toml"))),
         ask=session.ask,
-        who=who,
+        objects=S3Objects(session.ask, session.client),
+        who=here.who,
         where=where,
+        endpoint=here.endpoint,
+        region=here.region,
+        reach=lambda elsewhere: target_place(elsewhere, connection, clock),
         lease_s=lease_s,
         workers=workers,
     )

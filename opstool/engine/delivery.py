@@ -21,6 +21,7 @@ from typing import Literal, NamedTuple
 
 from opstool.doors.clock import Clock
 from opstool.doors.journal import Journal
+from opstool.engine.adaptive import Gate, Turn
 from opstool.engine.puts import PutsUnderWay
 from opstool.engine.sinks import Confirmed, Put, Rejected, Sink, StillOurs
 from opstool.engine.throttle import Throttle, backoff_s
@@ -82,6 +83,7 @@ class Delivery:
     sent_ids: set[str] = field(default_factory=set)
     puts: PutsUnderWay = field(default_factory=PutsUnderWay)
     stopped_groups: set[str] = field(default_factory=set)
+    gate: Gate = field(default_factory=Gate)
 
     def deliver(self, origin: str, messages: Sequence[Message], still_ours: StillOurs) -> Delivered:
         """Deliver messages; return the ids of those whose copies are confirmed.
@@ -99,9 +101,11 @@ class Delivery:
         for attempt in range(1, PUT_ATTEMPTS + 1):
             if not waiting:
                 break
-            waiting = batch.put(waiting, still_ours, last=attempt == PUT_ATTEMPTS)
+            with self.gate.turn() as turn:
+                waiting = batch.put(waiting, still_ours, turn, last=attempt == PUT_ATTEMPTS)
+                if waiting:
+                    self.clock.sleep(backoff_s(attempt, self.chance()), self.stop)
             if waiting:
-                self.clock.sleep(backoff_s(attempt, self.chance()), self.stop)
                 may_go_on = self.throttle.acquire(len(waiting), self.stop) and not self.stop.is_set()
                 left = still_ours(waiting) if may_go_on else []
                 waiting = batch.keep(waiting, self.in_order(waiting, left))
@@ -142,7 +146,7 @@ class _Batch:
         delivery = self._delivery
         waiting = [each for each in messages if each.message_id not in self.sent_before]
         for message in [each for each in waiting if each.message_id in self._unsure_since_ms]:
-            delivery.open_bodies.add(message.message_id, message.body_sha256)
+            delivery.open_bodies.add(message.message_id, delivery.sink.sent_as(message).body_sha256)
             if delivery.uncertain == "leave":
                 delivery.fail(message, "uncertain", "it may have been sent before, so it was left in place")
                 waiting.remove(message)
@@ -160,12 +164,13 @@ class _Batch:
                 self._delivery.tally.decide([message.message_id], Outcome.RELEASED)
         return left
 
-    def put(self, messages: Sequence[Message], still_ours: StillOurs, *, last: bool) -> list[Message]:
-        """Put each message once; return those to try again."""
+    def put(self, messages: Sequence[Message], still_ours: StillOurs, turn: Turn, *, last: bool) -> list[Message]:
+        """Put each message once; return those to try again, and tell the gate when it was too much."""
         delivery = self._delivery
         delivery.journal.note_resent(self._origin, self._outside_the_window(messages))
         with delivery.puts.one_more():
             results = self._results(messages, still_ours)
+        turn.heard(*(put.code for put in results.values() if isinstance(put, Rejected)))
         rest = [each for each in messages if each.message_id not in self.confirmed]
         again = self._judge(rest, results, last=last)
         fatal = next((put.error for put in results.values() if isinstance(put, Rejected) and put.error), None)
@@ -220,5 +225,6 @@ class _Batch:
         lost = [each for each in messages if isinstance(put := results[each.message_id], Rejected) and put.may_be_there]
         self._delivery.journal.note_unknown(self._origin, [each.message_id for each in lost])
         for message in lost:
-            self._delivery.open_bodies.add(message.message_id, message.body_sha256)
+            sent = self._delivery.sink.sent_as(message)
+            self._delivery.open_bodies.add(message.message_id, sent.body_sha256)
             self._unsure_since_ms.setdefault(message.message_id, began_ms)

@@ -6,8 +6,8 @@ from opstool.doors.locking import RunLock
 from opstool.doors.sqs import MAX_BATCH_ENTRIES
 from opstool.doors.toolkit import Toolkit
 from opstool.engine.dlq import DeadLetterQueue
+from opstool.engine.endofqueue import EMPTY_RECEIVES_TO_END, EndOfQueue
 from opstool.engine.leases import Leases
-from opstool.engine.scan import EMPTY_RECEIVES_TO_END, EndOfQueue
 from opstool.words.closing import Closing
 from opstool.words.queue import QueueAttributes
 from opstool.words.report import Tally
@@ -28,7 +28,7 @@ class Hold(Closing):
         # One worker on a FIFO queue: AWS hands out a group to one receiver at a time, but not every emulator does,
         # and order is worth more than speed there.
         self.workers = 1 if queue.is_fifo else min(kit.workers, _useful_workers(dlq.attributes))
-        self.requests_before = (kit.sqs.requests, kit.sqs.billed_requests)
+        self.requests_before = kit.spent()
 
     def close(self) -> None:
         """Release what is held, then let others in: in this order the next run finds everything visible."""

@@ -56,6 +56,10 @@ class QueueSink:
                     results.update(self._send(target, ours) if ours else {})
         return results
 
+    def sent_as(self, message: Message) -> Message:
+        """Return the message itself: the copy is exact."""
+        return message
+
     def group_of(self, message: Message) -> str | None:
         """Return target and group when the target is FIFO: SQS keeps order within a group."""
         target = self._route(message)

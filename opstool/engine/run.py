@@ -9,12 +9,14 @@ Leaving the `with` releases whatever is still held, executed or not.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 
 from opstool.doors.toolkit import Toolkit
 from opstool.engine.account import alive, conclude, run_record
+from opstool.engine.adaptive import Gate
 from opstool.engine.delivery import Delivery
 from opstool.engine.hold import Hold
 from opstool.engine.lease import Lease
@@ -23,11 +25,14 @@ from opstool.engine.sinks import Sink
 from opstool.engine.survey import behind_a_group, stopped_at_the_limit
 from opstool.engine.throttle import Throttle
 from opstool.engine.transfer import Transfer
+from opstool.engine.upload import Upload
+from opstool.engine.watching.watched import LOOK_EVERY_S, Watched, why
 from opstool.words.closing import Closing
-from opstool.words.errors import OpstoolError
-from opstool.words.plan import Plan
+from opstool.words.errors import OpstoolError, StorageError
+from opstool.words.plan import Plan, price_usd
 from opstool.words.record import State
-from opstool.words.report import Counts, Report, Tally
+from opstool.words.report import Counts, Report, Status, Tally
+from opstool.words.watching import TOO_MANY_RETURNED
 
 
 @dataclass(kw_only=True)
@@ -36,7 +41,8 @@ class Run(Closing):
 
     `notes` and `partial` are what the plan's scan could not see; `open_sink` is called when the run begins, so that a
     dry run creates nothing. `begun` and `settled` are what an earlier execution sent or meant to send: what may still
-    be in the queue, and what is not.
+    be in the queue, and what is not. `watched` is set when what comes back is looked for; `admits` tells whether a
+    message that the plan means may be sent at all. `upload` is for an archive that is to lie in S3.
     """
 
     kit: Toolkit
@@ -46,9 +52,13 @@ class Run(Closing):
     in_hand: Sequence[Lease] = ()
     partial: bool = False
     archive: str | None = None
+    upload: Upload | None = None
     begun: frozenset[str] = frozenset()
     settled: frozenset[str] = frozenset()
+    watched: Watched | None = None
+    admits: Callable[[str], bool] = lambda _: True
     _error: OpstoolError | None = field(default=None, init=False)
+    _gate: Gate = field(default_factory=Gate, init=False)
 
     def execute(self, *, note: str | None = None) -> Report:
         """Carry out the plan and return the account of it; `note` says why, for the journal.
@@ -72,33 +82,104 @@ class Run(Closing):
             leases.before_longer = lambda seconds: kit.journal.note_lease(plan.run_id, seconds)
             bounded = self._carry_out(sink)
         self._note_missing()
-        return self._report(started, bounded=bounded)
+        self._carry_up()
+        report = self._report(started, bounded=bounded)
+        if self.upload and report.status is Status.DONE:  # until then a resume adds to the file
+            self.upload.forget_file()
+        return self._followed(report, self.watched) if self.watched else report
+
+    def _followed(self, report: Report, watched: Watched) -> Report:
+        """Return the report with what became of what was sent; the run itself has ended, whatever happens here."""
+        try:
+            outcome, stopped = watched.outcome(), watched.stop
+        except StorageError as error:  # what was done is told all the same
+            return replace(report, error_code=error.code, notes=(*report.notes, error.message))
+        if stopped is not None and stopped.code == TOO_MANY_RETURNED:
+            stopped = replace(stopped, message=stopped.message + why(outcome))
+        requests, billed = (
+            now - before for now, before in zip(self.kit.spent(), self.hold.requests_before, strict=True)
+        )
+        report = replace(
+            report,
+            outcome=outcome,
+            stopped=stopped,
+            notes=(*report.notes, *outcome.notes),
+            requests=requests,
+            cost_usd=price_usd(billed, fifo=self.plan.queue.is_fifo),
+        )
+        with suppress(StorageError):  # as above, and the journal has the run's own report
+            self.kit.journal.finish_run(self.plan.run_id, report.status, report.document())
+        return report
 
     def _carry_out(self, sink: Sink) -> bool:
         """Run the scan to its end; return whether it was bounded. An error that stops it is kept for the report."""
         kit, plan, transfer = self.kit, self.plan, self._transfer(sink)
-        scan = Scan(
-            leases=self.hold.leases,
-            tally=self.hold.tally,
-            decide=transfer.decide,
-            settle=transfer.settle,
-            clock=kit.clock,
-            stop=kit.stop,
-            end=self.hold.end,
-            workers=self.hold.workers,
-            limit=most(None if plan.ids is None else plan.ids | self.settled, plan.limit),
-            owed=lambda: bool(transfer.owed),
-            taken=set(self.begun) | set(self.settled),
-        )
+        scan = self._scan(transfer)
         try:
-            with kit.watch(plan.verb, self.hold.tally, plan.count):
-                scan.run(self.in_hand)
+            if self.watched and self.watched.watching.holds_everything:
+                self._watch_over(scan, self.watched)
+            else:
+                with kit.watch(plan.verb, self.hold.tally, plan.count):
+                    scan.run(self.in_hand)
         except OpstoolError as error:
             self._error = error
             self.hold.tally.name(error.code, error.message)
         if self.hold.end.reached:
             transfer.believe_deletes()
         return scan.bounded
+
+    def _scan(self, transfer: Transfer) -> Scan:
+        kit, plan, watched = self.kit, self.plan, self.watched
+        return Scan(
+            leases=self.hold.leases,
+            tally=self.hold.tally,
+            decide=transfer.decide
+            if watched is None
+            else lambda message: watched.judge(message, transfer.decide(message)),
+            settle=transfer.settle,
+            clock=kit.clock,
+            stop=watched.halt if watched else kit.stop,
+            end=self.hold.end,
+            workers=self.hold.workers,
+            limit=most(None if plan.ids is None else plan.ids | self.settled, plan.limit),
+            owed=lambda: bool(transfer.owed),
+            taken=set(self.begun) | set(self.settled),
+            gate=self._gate,
+        )
+
+    def _watch_over(self, scan: Scan, watched: Watched) -> None:
+        """Send the canary, and then, unless it has come back, the rest."""
+        in_hand = watched.send_canary(scan, self.in_hand or self._gathered(scan))
+        if watched.stop:
+            return
+        if watched.watching.stop_on_returned is not None:
+            scan.look_every_s, scan.on_look = LOOK_EVERY_S, watched.watch_rest
+        with self.kit.watch(self.plan.verb, self.hold.tally, self.plan.count):
+            scan.run(in_hand)
+
+    def _gathered(self, scan: Scan) -> list[Lease]:
+        """Return everything that is meant, received and held: a run that is resumed has nothing in hand."""
+        found: list[Lease] = []
+        lock = threading.Lock()
+
+        def keep(batch: list[Lease]) -> None:
+            with lock:
+                found.extend(batch)
+
+        replace(scan, settle=keep, owed=lambda: False, taken=set(), limit=most(self.plan.ids, None)).run()
+        return found
+
+    def _carry_up(self) -> None:
+        """Take the archive where it is to lie, also that of an interrupted run; an error is the run's."""
+        if self.upload is None:
+            return
+        try:
+            with self.kit.watch("uploading", self.hold.tally, None):
+                self.upload.carry_out()
+            self.archive = self.upload.place
+        except OpstoolError as error:
+            self._error = self._error or error
+            self.hold.tally.name(error.code, error.message)
 
     @property
     def tally(self) -> Tally:
@@ -118,9 +199,10 @@ class Run(Closing):
             tally=self.hold.tally,
             throttle=Throttle(options.get("rate"), kit.clock),
             clock=kit.clock,
-            stop=kit.stop,
+            stop=self.watched.halt if self.watched else kit.stop,
             uncertain=options.get("uncertain", "resend"),
             sent_ids=kit.journal.sent_by(plan.run_id),
+            gate=self._gate,
         )
         self._heed_unsettled(delivery)
         return Transfer(
@@ -130,6 +212,7 @@ class Run(Closing):
             tally=self.hold.tally,
             end=self.hold.end,
             owed=set(self.begun),
+            admits=self.admits,
         )
 
     def _heed_unsettled(self, delivery: Delivery) -> None:
@@ -149,7 +232,7 @@ class Run(Closing):
 
     def _note_missing(self) -> None:
         """Name the ids of the plan that were never seen again and that no run has sent."""
-        if self.plan.ids is None or self.kit.stop.is_set() or self._error:
+        if self.plan.ids is None or self.kit.stop.is_set() or self._error or (self.watched and self.watched.stop):
             return
         unseen = {each for each in self.plan.ids if self.hold.tally.outcome(each) is None}
         unseen -= self.kit.journal.sent_from(self.plan.origin) if unseen else set()
@@ -167,7 +250,10 @@ class Run(Closing):
         limited = self.plan.limit is not None and dealt_with >= self.plan.limit
         left = counts.released > 0 and not limited
         not_seen = () if limited else self._not_seen(counts, bounded=bounded)
-        plan = replace(self.plan, notes=(*self.plan.notes, *not_seen, *self.hold.leases.notes))
+        uploaded = self.upload.notes if self.upload else ()
+        plan = replace(
+            self.plan, notes=(*self.plan.notes, *not_seen, *uploaded, *self.hold.leases.notes, *self._gate.notes())
+        )
         return conclude(
             self.kit,
             plan,

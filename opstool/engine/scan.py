@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 
 from opstool.doors.clock import Clock
 from opstool.doors.sqs import MAX_BATCH_ENTRIES
+from opstool.engine.adaptive import Gate
+from opstool.engine.endofqueue import EndOfQueue
 from opstool.engine.lease import Lease
 from opstool.engine.leases import IN_FLIGHT_LIMIT, Leases
 from opstool.engine.throttle import backoff_s
@@ -25,10 +27,7 @@ from opstool.words.awserrors import OVER_LIMIT
 from opstool.words.errors import OpstoolError, ServiceError
 from opstool.words.message import Message
 from opstool.words.report import Outcome, Tally
-from opstool.words.times import CLOCKS_AGREE_MS
 
-EMPTY_RECEIVES_TO_END = 3
-"""Long polls in a row, over all workers, that must come back empty: a single one proves nothing."""
 _WAIT_S = 1
 """Any wait makes a long poll, which asks all of SQS's hosts; a longer one only delays the end."""
 _BATCH_WAITS_S = 5.0
@@ -47,55 +46,15 @@ def most(ids: Collection[str] | None, limit: int | None) -> int | None:
     return min(bounds, default=None)
 
 
-class EndOfQueue:
-    """Decides when there is nothing more: enough empty receives, and nothing that we know to be only hidden.
-
-    Thread-safe. `began_ms` is SQS's time at the beginning; without it no message is too late to be waited for.
-    """
-
-    def __init__(self, clock: Clock, *, began_ms: int | None = None) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._empty = 0
-        self._blind_until = clock.monotonic()
-        self._late_after_ms = math.inf if began_ms is None else began_ms + CLOCKS_AGREE_MS
-
-    def saw(self, messages: int) -> None:
-        """Note what a receive brought that was new; an empty one proves nothing while something may be hidden."""
-        with self._lock:
-            blind = self._clock.monotonic() < self._blind_until
-            self._empty = 0 if messages or blind else self._empty + 1
-
-    def saw_sent_at(self, sent_at_ms: Sequence[int]) -> None:
-        """Note when the new messages of a receive were sent.
-
-        Where messages never cease to die a queue is never empty. What was sent after we began does not keep us, unless
-        the receive was full of it: then there may be older ones behind it.
-        """
-        full = len(sent_at_ms) >= MAX_BATCH_ENTRIES
-        self.saw(len(sent_at_ms) if full else sum(each <= self._late_after_ms for each in sent_at_ms))
-
-    def blind_for(self, seconds: float) -> None:
-        """Note that messages may be hidden for so long: a receive whose answer was lost, a dead process's leases."""
-        if seconds > 0:
-            with self._lock:
-                self._blind_until = max(self._blind_until, self._clock.monotonic() + seconds)
-                self._empty = 0
-
-    @property
-    def reached(self) -> bool:
-        """Tell whether the queue has nothing more for us."""
-        return self._empty >= EMPTY_RECEIVES_TO_END
-
-
 @dataclass(kw_only=True)
 class Scan:
     """One scan of a queue. `decide` returns the outcome of a message that is not taken, None for one that is.
 
     `limit` bounds what is taken, `in_flight_limit` what may be held. `taken` are the ids of what was taken, by an
     earlier execution too: a message that comes again is not counted again, and while some of them are `owed`, the
-    limit does not end the scan. After `run`, `bounded` says that the scan ended at the bound of what may be held: not
-    everything was seen.
+    limit does not end the scan. With `look_every_s` it receives so often even while it has enough in hand, and calls
+    `on_look`: what comes back is to be seen while the rest goes. After `run`, `bounded` says that the scan ended at the
+    bound of what may be held: not everything was seen.
     """
 
     leases: Leases
@@ -110,7 +69,11 @@ class Scan:
     owed: Callable[[], bool] = lambda: False
     in_flight_limit: int = IN_FLIGHT_LIMIT
     taken: set[str] = field(default_factory=set)
+    look_every_s: float = math.inf
+    on_look: Callable[[], None] = lambda: None
+    gate: Gate = field(default_factory=Gate)
     bounded: bool = False
+    _looked_at: float = 0.0
     _errors: int = 0
     _news_at: float = 0.0
     _again: int = 0
@@ -123,7 +86,7 @@ class Scan:
         Raises the first error of any worker, after all of them have finished the batch they were at.
         """
         hands = list(in_hand)
-        self._news_at = self.clock.monotonic()
+        self._news_at = self._looked_at = self.clock.monotonic()
         self.taken.update(lease.message_id for lease in hands)
         share = -(-len(hands) // self.workers) if hands else 0
         shares = [hands[index * share : (index + 1) * share] for index in range(self.workers)]
@@ -139,6 +102,20 @@ class Scan:
         if self._failure:
             raise self._failure
 
+    def settle_now(self, in_hand: Sequence[Lease]) -> None:
+        """Settle these, in their order, and receive nothing; raises the first error."""
+        self.taken.update(lease.message_id for lease in in_hand)
+        for start in range(0, len(in_hand), MAX_BATCH_ENTRIES):
+            if not self._stopping:
+                self.settle(list(in_hand[start : start + MAX_BATCH_ENTRIES]))
+
+    def look(self) -> list[Lease]:
+        """Receive once and judge what comes; return what is to be taken."""
+        self._looked_at = self.clock.monotonic()
+        taken, _ = self._receive()
+        self.on_look()
+        return taken
+
     def _guarded(self, in_hand: list[Lease]) -> None:
         try:
             self._work(in_hand)
@@ -149,6 +126,9 @@ class Scan:
         gathered_since = self.clock.monotonic()
         due = False
         while not self._stopping:
+            if batch and self.clock.monotonic() - self._looked_at >= self.look_every_s:
+                batch += self.look()
+                continue
             if len(batch) >= MAX_BATCH_ENTRIES or (batch and (due or self._over)):
                 self.settle(batch[:MAX_BATCH_ENTRIES])
                 batch, due = batch[MAX_BATCH_ENTRIES:], False
@@ -178,11 +158,15 @@ class Scan:
         if self.leases.held >= self.in_flight_limit:
             self.bounded = True
             return [], True
-        try:
-            leases, again = self.leases.poll(wait_s=_WAIT_S)
-        except ServiceError as error:
-            self._survive(error)
-            return [], True
+        with self.gate.turn() as turn:
+            if self._stopping:
+                return [], True
+            try:
+                leases, again = self.leases.poll(wait_s=_WAIT_S)
+            except ServiceError as error:
+                turn.heard(error.code)
+                self._survive(error)
+                return [], True
         self._errors = 0
         if leases:
             self._news_at = self.clock.monotonic()

@@ -71,6 +71,9 @@ class Sink(Protocol):
         A put may take many requests, and be slow: `still_ours` is asked before each.
         """
 
+    def sent_as(self, message: Message) -> Message:
+        """Return the message as it arrives there: should its answer be lost, a return is known by its body."""
+
     def group_of(self, message: Message) -> str | None:
         """Return the name of the ordered group that a message belongs to there; None where order does not matter."""
 
@@ -113,6 +116,10 @@ class ArchiveSink:
         confirmed = {each.message_id: Confirmed(new_id=None, target=self._target) for each in intact}
         return {**dict.fromkeys((each.message_id for each in messages), garbled), **confirmed}
 
+    def sent_as(self, message: Message) -> Message:
+        """Return the message itself."""
+        return message
+
     def group_of(self, message: Message) -> str | None:
         """Return the group when its order is kept: a message that is lost on the way must not be overtaken."""
         return message.group_id if self._keeps_order else None
@@ -137,6 +144,10 @@ class NothingSink:
     def put(self, messages: Sequence[Message], still_ours: StillOurs = all_ours) -> dict[str, Put]:  # noqa: ARG002 - a sink's interface
         """Confirm everything."""
         return {each.message_id: Confirmed(new_id=None, target="nothing") for each in messages}
+
+    def sent_as(self, message: Message) -> Message:
+        """Return the message itself."""
+        return message
 
     def group_of(self, message: Message) -> str | None:  # noqa: ARG002 - a sink's interface
         """Return None: nothing has no order."""

@@ -12,13 +12,13 @@ on this journal then deletes it without sending it again.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 
 from opstool.engine.delivery import Delivery
+from opstool.engine.endofqueue import EndOfQueue
 from opstool.engine.lease import Lease
 from opstool.engine.leases import Leases
-from opstool.engine.scan import EndOfQueue
 from opstool.words.errors import OpstoolError
 from opstool.words.message import Message
 from opstool.words.plan import Plan
@@ -36,7 +36,8 @@ class Transfer:
     """The settling of batches for one plan; thread-safe.
 
     `owed` are messages that the run has begun with and still has to find again: to delete them, or because their lease
-    was lost. With them it is not over. At its beginning they are what an earlier execution left.
+    was lost. With them it is not over. At its beginning they are what an earlier execution left. `admits` tells whether
+    a message that the plan means may be sent.
     """
 
     plan: Plan
@@ -45,6 +46,7 @@ class Transfer:
     tally: Tally
     end: EndOfQueue
     owed: set[str] = field(default_factory=set)
+    admits: Callable[[str], bool] = lambda _: True
     _doubtful: set[str] = field(default_factory=set)
     _undeleted: dict[str, int] = field(default_factory=dict)
     _losses: dict[str, int] = field(default_factory=dict)
@@ -67,7 +69,8 @@ class Transfer:
             self.owed.discard(message.message_id)
             self.delivery.fail(message, "lease_lost", f"its lease ended {_LEASE_LOSSES} times before its turn")
             return Outcome.FAILED
-        return None if self.plan.selects(message) else Outcome.SKIPPED
+        wanted = self.plan.selects(message) and (message.message_id in self.owed or self.admits(message.message_id))
+        return None if wanted else Outcome.SKIPPED
 
     def _predates_plan(self, message: Message) -> bool:
         if self.plan.ids is not None:
@@ -88,7 +91,8 @@ class Transfer:
         self.leases.let_lapse(others)
         self._await({lease.message_id for lease in others})
         try:
-            self._carry(mine)
+            for piece in self.delivery.throttle.pieces(mine):
+                self._carry(piece)
         finally:
             with self._lock:
                 self._in_hand -= ids

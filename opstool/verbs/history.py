@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from opstool.doors.toolkit import Toolkit
@@ -17,17 +16,20 @@ from opstool.engine.run import Run
 from opstool.engine.throttle import check_rate
 from opstool.verbs import importing, purge, redrive
 from opstool.words.errors import RefusedError
+from opstool.words.fate import Fate
 from opstool.words.plan import Plan, price_usd, requests_to_move
 from opstool.words.record import Move, RunRecord, State
 from opstool.words.report import Status
+from opstool.words.s3address import place_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunDetails:
-    """One run with the messages that it sent or meant to send."""
+    """One run with the messages that it sent or meant to send, and what became of them, by their id, where known."""
 
     run: RunRecord
     moves: tuple[Move, ...]
+    fates: Mapping[str, Fate] = field(default_factory=dict)
 
 
 def runs(kit: Toolkit, *, limit: int = 50) -> list[RunRecord]:
@@ -38,7 +40,11 @@ def runs(kit: Toolkit, *, limit: int = 50) -> list[RunRecord]:
 def details(kit: Toolkit, run_id: str) -> RunDetails:
     """Return one run message by message; raise NotFoundError."""
     record = kit.journal.run(run_id)
-    return RunDetails(run=_truthful(kit, record), moves=tuple(kit.journal.moves(record.run_id)))
+    return RunDetails(
+        run=_truthful(kit, record),
+        moves=tuple(kit.journal.moves(record.run_id)),
+        fates=kit.journal.fates(record.run_id),
+    )
 
 
 def resume(
@@ -56,6 +62,12 @@ def resume(
             f"run `{record.run_id}` is done", code="run_is_done", hint=f"opstool history {record.run_id}"
         )
     changed = {name: value for name, value in (("uncertain", uncertain), ("rate", rate)) if value is not None}
+    if record.plan["options"].get("engine") == "native":
+        raise RefusedError(
+            "that was a move task of SQS, of which nobody knows what it has moved",
+            code="not_resumable",
+            hint=f"opstool dlq move-tasks {record.queue}",
+        )
     if record.verb == "import":
         return _resume_import(kit, record, changed)
     if record.verb not in {"redrive", "purge"}:
@@ -71,7 +83,7 @@ def _resume_import(kit: Toolkit, record: RunRecord, changed: Mapping[str, Any]) 
             code="not_resumable",
             hint="run the import again: what was sent is skipped",
         )
-    return importing.reopen(kit, Path(file), record.run_id, {**record.plan["options"], **changed})
+    return importing.reopen(kit, place_of(file), record.run_id, {**record.plan["options"], **changed})
 
 
 def _resume_transfer(kit: Toolkit, record: RunRecord, changed: Mapping[str, Any]) -> Run:
@@ -104,12 +116,17 @@ def _resume_transfer(kit: Toolkit, record: RunRecord, changed: Mapping[str, Any]
         plan=plan,
         hold=hold,
         open_sink=lambda: (
-            redrive.open_sink(kit, plan, dlq) if plan.verb == "redrive" else purge.open_sink(plan, resume=True)
+            redrive.open_sink(kit, plan, dlq, resume=True)
+            if plan.verb == "redrive"
+            else purge.open_sink(plan, resume=True)
         ),
         archive=plan.options.get("archive"),
+        upload=purge.upload_of(kit, plan),
         partial=bool(plan.options.get("partial")),
         begun=frozenset(move.record_id for move in moves) - settled,
         settled=settled,
+        watched=redrive.watched(kit, plan, hold, dlq) if plan.verb == "redrive" else None,
+        admits=redrive.admission(kit, plan, hold) if plan.verb == "redrive" else lambda _: True,
     )
 
 

@@ -12,9 +12,11 @@ from opstool.doors.toolkit import Toolkit
 from opstool.engine.access.resources import Surroundings, look_around, unread
 from opstool.engine.dlq import locate
 from opstool.words.errors import AccessError, UsageError
+from opstool.words.iam.archivepolicy import archive_statements
 from opstool.words.iam.iampolicy import MOST_CHARACTERS, length, policy_document
-from opstool.words.iam.permissions import Purpose
+from opstool.words.iam.permissions import Kind, Purpose
 from opstool.words.queue import Queue
+from opstool.words.s3address import S3Address
 
 # A name as CreateQueue takes it: a pattern in its place would be a grant on every queue.
 _ARN = re.compile(r"arn:[a-z-]+:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,80}(\.fifo)?")
@@ -35,15 +37,19 @@ def iam_policy(
     purposes: Sequence[Purpose],
     to: str | None = None,
     look_up: bool = True,
+    archive: S3Address | None = None,
 ) -> Policy:
     """Return the least policy for a dead-letter queue (the stack's when none is named).
 
     A pattern stands for what may not be read, and for everything but the queue without `look_up`; then, and where AWS
-    does not let the queue itself be read, it has to be named by its ARN. `to` is where a redrive or an import sends.
+    does not let the queue itself be read, it has to be named by its ARN. `to` is where a redrive or an import sends,
+    `archive` where archives lie in S3.
     Raises UsageError, NotFoundError, AccessError, and RefusedError when the queue has a redrive policy of its own.
     """
     found = _read(kit, name, to) if look_up else unread(kit, _literal(name), to=_literal(to) if to else None)
     document = policy_document(purposes, found.resources)
+    if archive:
+        document["Statement"] += archive_statements(archive, partition=found.resources.of(Kind.DLQ)[0].split(":")[1])
     notes = found.notes
     if length(document) > MOST_CHARACTERS:
         notes += (f"it has {length(document):,} characters, and a managed policy may have {MOST_CHARACTERS:,}",)

@@ -128,7 +128,7 @@ class _LookUps:
         if found.role is not Role.DLQ:
             return None
         try:
-            task = self._patiently(lambda: self._kit.sqs.move_task(found.queue), passing={_THROTTLED})
+            task = self._patiently(lambda: self._kit.sqs.move_tasks.active(found.queue), passing={_THROTTLED})
         except (AccessError, NotFoundError, ServiceError):
             return None  # an endpoint without move tasks, as most emulators; not allowed; or the queue is gone by now
         return task.status if task else None

@@ -84,7 +84,7 @@ class TestBatch:
         return conclude(kit, plan, self.tally, started=started, before=before, error=error, incomplete=left)
 
     def _send(self, delivery: Delivery) -> None:
-        for batch in split(self.messages):
+        for batch in (piece for each in split(self.messages) for piece in delivery.throttle.pieces(each)):
             if self.kit.stop.is_set():
                 return
             for message in batch:

@@ -134,7 +134,7 @@ class _Gauge:
         if not self._asks_for_tasks:
             return None
         try:
-            return self._kit.sqs.move_task(self._queue)
+            return self._kit.sqs.move_tasks.active(self._queue)
         except (AccessError, NotFoundError):
             self._asks_for_tasks = False
         except ServiceError as error:

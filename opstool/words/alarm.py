@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 SQS = "AWS/SQS"
 DEPTH = "ApproximateNumberOfMessagesVisible"
+AGE = "ApproximateAgeOfOldestMessage"
 SENT = "NumberOfMessagesSent"
 
 
@@ -23,7 +24,8 @@ class Metric:
 class Alarm:
     """A metric alarm. `expressions` are its metric math and its Metrics Insights queries.
 
-    `missing_data` is TreatMissingData: breaching, notBreaching, ignore or missing.
+    `missing_data` is TreatMissingData: breaching, notBreaching, ignore or missing. `datapoints` are how many periods
+    of `period_s` have to be beyond `threshold`, which is None where the alarm has a band instead.
     """
 
     name: str
@@ -33,6 +35,21 @@ class Alarm:
     actions: tuple[str, ...] = ()
     actions_enabled: bool = True
     missing_data: str = "missing"
+    threshold: float | None = None
+    comparison: str = "GreaterThanThreshold"
+    statistic: str = ""
+    period_s: int = 60
+    datapoints: int = 1
+
+    @property
+    def is_math(self) -> bool:
+        """Tell whether it compares something else than one metric as it is."""
+        return bool(self.expressions) or len(self.metrics) != 1
+
+    @property
+    def is_above(self) -> bool:
+        """Tell whether it goes off when the metric is too high."""
+        return self.comparison in {"GreaterThanThreshold", "GreaterThanOrEqualToThreshold"}
 
     def watches(self, metric: str, queue_name: str) -> bool:
         """Tell whether it watches this SQS metric of a queue, in metric math and in a query too."""

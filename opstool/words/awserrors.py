@@ -5,11 +5,13 @@ Pure, so that the boto3 door, the in-memory fake and any later transport raise t
 
 from __future__ import annotations
 
-from opstool.words.errors import AccessError, NotFoundError, OpstoolError, ServiceError, UsageError
+from opstool.words.errors import AccessError, NotFoundError, OpstoolError, RefusedError, ServiceError, UsageError
 
 # SQS answers with the legacy query code (`AWS.SimpleQueueService.NonExistentQueue`) beside the modelled name.
 _NO_SUCH_QUEUE = {"QueueDoesNotExist", "NonExistentQueue"}
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "KmsAccessDenied"}
+# S3 answers a HEAD without a word, and botocore takes the status for the code.
+_OF_HEAD = {"403": "AccessDenied", "404": "NoSuchKey"}
 _BAD_IDENTITY = {
     "InvalidClientTokenId",
     "UnrecognizedClientException",
@@ -63,6 +65,8 @@ def short_code(code: str) -> str:
 def error_for(operation: str, code: str, message: str, status: int = 400) -> OpstoolError:
     """Return the error for an answer that said no; `operation` is the API's own name, such as ReceiveMessage."""
     code = short_code(code)
+    if operation.startswith("Head"):
+        code = _OF_HEAD.get(code, code)
     if code in _NO_SUCH_QUEUE:
         return NotFoundError("the queue does not exist", code="queue_not_found")
     if code == "ResourceNotFoundException":
@@ -81,7 +85,16 @@ def error_for(operation: str, code: str, message: str, status: int = 400) -> Ops
             code="credentials_invalid",
             hint="aws sts get-caller-identity",
         )
-    return _service_error(operation, code, message, status)
+    return _of_an_object(operation, code) or _service_error(operation, code, message, status)
+
+
+def _of_an_object(operation: str, code: str) -> OpstoolError | None:
+    """Return the error for what S3 alone says, None for any other code."""
+    if code in {"NoSuchBucket", "NoSuchKey"}:
+        return NotFoundError(f"`{operation}`: it does not exist", code="object_not_found")
+    if code == "PreconditionFailed":
+        return RefusedError(f"`{operation}`: something else is there", code="object_exists")
+    return None
 
 
 def _allow(operation: str, code: str) -> str:

@@ -12,7 +12,9 @@ from typing import Any, NoReturn
 
 from opstool.words.errors import UsageError
 from opstool.words.message import Attribute, Message
+from opstool.words.provenance import provenance_of
 from opstool.words.reason import Reason, ReasonState
+from opstool.words.s3pointer import s3_pointer_of
 from opstool.words.times import iso, parse_iso
 
 __all__ = [
@@ -50,6 +52,7 @@ def message_document(
     """Return the message as a document; what is not known is null, and so is the reason that was not asked for."""
     if reason is not None:
         reason_state = ReasonState.FOUND
+    origin, pointer = provenance_of(message), s3_pointer_of(message)
     return {
         "version": VERSION,
         "type": "message",
@@ -68,6 +71,8 @@ def message_document(
         "size_bytes": message.size_bytes,
         "reason": None if reason is None else reason_document(reason),
         "reason_state": reason_state,
+        "origin": None if origin is None else origin.document,
+        "s3_pointer": None if pointer is None else pointer.document,
     }
 
 

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 PARTIAL_RESPONSES = "ReportBatchItemFailures"
 
 
+def unqualified(function_arn: str) -> str:
+    """Return a function's ARN without alias or version (arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME)."""
+    return ":".join(function_arn.split(":")[:7])
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EventSourceMapping:
     """What hands the messages of a queue to a function; `function_arn` may end in an alias or a version.

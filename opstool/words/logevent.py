@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from opstool.words.message import Message
+from opstool.words.reason import Reason
+from opstool.words.toldreason import told_reason
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,7 +24,8 @@ class LogEvent:
 class Sought:
     """A message as far as its failures can be known by: no body, so that ten thousand of them are small.
 
-    `first_received_at_ms` is None where it is not known, or was set anew by our own look.
+    `first_received_at_ms` is None where it is not known, or was set anew by our own look. `told` is the reason that the
+    message itself tells, because another service than SQS put it there: no consumer's log knows of it.
     """
 
     message_id: str
@@ -30,6 +33,7 @@ class Sought:
     first_received_at_ms: int | None = None
     receive_count: int = 0
     source_arn: str | None = None
+    told: Reason | None = None
 
     @classmethod
     def of(cls, message: Message, *, looked_at_ms: int | None = None) -> Self:
@@ -43,6 +47,7 @@ class Sought:
             first_received_at_ms=first,
             receive_count=message.receive_count,
             source_arn=message.source_arn,
+            told=told_reason(message),
         )
 
 

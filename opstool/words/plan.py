@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from opstool.words.bodydiff import Change
 from opstool.words.document import message_document
 from opstool.words.filters import Selection
 from opstool.words.message import Message
@@ -26,7 +27,7 @@ class Plan:
     """One plan. `count` is exact when `exact`, else SQS's approximate depth; `options` are the verb's own settings.
 
     `origin` keys the journal: the queue's ARN, or the archive and its target. `facts` are what else a person should
-    know before saying yes, each under a word of at most eight letters.
+    know before saying yes, each under a word of at most eight letters. `changes` are what a mending does to a few.
     """
 
     run_id: str
@@ -41,6 +42,7 @@ class Plan:
     sent_before_ms: int | None = None
     limit: int | None = None
     samples: tuple[Message, ...] = ()
+    changes: tuple[Change, ...] = ()
     requests: int = 0
     cost_usd: float = 0.0
     retention_s: int = 0
@@ -48,6 +50,11 @@ class Plan:
     notes: tuple[str, ...] = ()
     irreversible: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def engine(self) -> str:
+        """Return who moves the messages: `client`, this program, or `native`, a move task of SQS."""
+        return str(self.options.get("engine", "client"))
 
     def selects(self, message: Message) -> bool:
         """Tell whether this plan acts on a message.
@@ -97,6 +104,7 @@ class Plan:
             "verb": self.verb,
             "queue": self.queue.name,
             "target": self.target,
+            "engine": self.engine,
             "selection": self.selection.text,
             "count": self.count,
             "exact": self.exact,
@@ -108,6 +116,7 @@ class Plan:
             "samples": [
                 message_document(each, expires_at_ms=each.sent_at_ms + self.retention_s * 1000) for each in self.samples
             ],
+            "changes": [each.document() for each in self.changes],
         }
 
 

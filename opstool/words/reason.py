@@ -16,6 +16,8 @@ class Evidence(StrEnum):
     """A line names the message, and the error is that of the same invocation."""
     TIME = "time"
     """No line names the message; the invocation that was given messages at that time failed so. Probable only."""
+    ATTRIBUTE = "attribute"
+    """No log: the service that put the message here, and that is not SQS, wrote it into the message."""
 
 
 class ReasonState(StrEnum):

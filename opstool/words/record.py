@@ -6,6 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from opstool.words.times import iso
+
+_RESUMPTIONS_KEPT = 20
+"""The latest; each takes some 300 bytes, and nobody resumes one run more often by hand."""
+
 
 class State(StrEnum):
     """How far a message has come."""
@@ -46,6 +51,13 @@ class RunRecord:
         """Return for how long the run's leases may still hide messages: the longest of them, from its end."""
         since_end_s = 0.0 if self.ended_at_ms is None else now_s - self.ended_at_ms / 1000
         return self.lease_s - max(0.0, since_end_s)  # a wall clock may have been set back
+
+
+def resumed_audit(audit: dict[str, Any], record: RunRecord) -> dict[str, Any]:
+    """Return the audit of a run with who has resumed it now, when, from where and why, after those before."""
+    one = {name: value for name, value in record.audit.items() if name not in {"selection", "selection_sha256", "to"}}
+    one |= {"at": iso(record.started_at_ms), "note": record.note}
+    return {**audit, "resumed": [*audit.get("resumed", ()), one][-_RESUMPTIONS_KEPT:]}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

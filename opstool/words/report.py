@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from opstool.words.fate import Fate, Fates
+from opstool.words.watching import Stop
+
 
 class Outcome(StrEnum):
     """What became of a message that was received."""
@@ -122,6 +125,8 @@ class Status(StrEnum):
     PARTIAL = "partial"
     INTERRUPTED = "interrupted"
     REFUSED = "refused"
+    DETACHED = "detached"
+    """A native move task was started, and goes on without us."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +134,8 @@ class Report:
     """The account of a run. `requests` and `cost_usd` are for all calls of the verb, planning included.
 
     `error_code` is set when the run stopped because AWS, the network or the disk said no; `notes` are sentences for
-    people: what looking disturbed, what could not be seen.
+    people: what looking disturbed, what could not be seen. `outcome` is what became of what was sent, as far as it was
+    followed; `stopped` is why not everything was sent although nothing went wrong.
     """
 
     run_id: str | None
@@ -144,9 +150,18 @@ class Report:
     cost_usd: float = 0.0
     seconds: float = 0.0
     archive: str | None = None
+    undo: str | None = None
     failures: tuple[Failure, ...] = ()
     error_code: str | None = None
     notes: tuple[str, ...] = field(default=())
+    outcome: Fates | None = None
+    stopped: Stop | None = None
+
+    @property
+    def came_back(self) -> bool:
+        """Tell whether it is known that messages came back: it was looked for, or the run ended because of it."""
+        seen = self.outcome is not None and self.outcome.count(Fate.RETURNED) > 0
+        return seen or (self.stopped is not None and self.stopped.came_back)
 
     @property
     def possibly_sent_twice(self) -> int:
@@ -177,9 +192,12 @@ class Report:
             "cost_usd": self.cost_usd,
             "seconds": round(self.seconds, 3),
             "archive": self.archive,
+            "undo": self.undo,
             "failures": [
                 {"code": each.code, "message": each.message, "message_ids": list(each.message_ids)}
                 for each in self.failures
             ],
             "notes": list(self.notes),
+            "outcome": self.outcome.document() if self.outcome else None,
+            "stopped": {"code": self.stopped.code, "message": self.stopped.message} if self.stopped else None,
         }

@@ -47,6 +47,11 @@ class Selection:
         return self.reason is not None or (self.where is not None and compile_where(self.where).mentions_reason)
 
     @property
+    def needs_source(self) -> bool:
+        """Tell whether the queue in which a message died may decide."""
+        return self.source is not None or self.where is not None
+
+    @property
     def text(self) -> str:
         """Return the options that give this selection, on one line, quoted for a shell; empty for everything."""
         pairs = [("--reason", self.reason), ("--source", self.source), ("--group-id", self.group_id)]

@@ -48,10 +48,24 @@ class Expression:
             for node in _nodes(self.parsed.parsed)
         )
 
-    def value(self, document: Mapping[str, Any]) -> Any:
-        """Return the value for the document of a message; EvaluationError where it has none."""
+    def place_of(self, key: str) -> int | None:
+        """Return where the expression asks the message for this key, None when it does not."""
+        if key not in _keys_of_message(self.parsed.parsed):
+            return None
+        return next(int(token["start"]) for token in _tokens(self.text) if token["value"] == key)
+
+    def only_looks_into(self, key: str) -> bool:
+        """Tell whether the expression asks this key of the message for its parts, and never for itself."""
+        ways = [looked_into for name, looked_into in _fields_of_message(self.parsed.parsed) if name == key]
+        return bool(ways) and all(ways)
+
+    def value(self, document: Mapping[str, Any], *, own_functions: functions.Functions | None = None) -> Any:
+        """Return the value for the document of a message; EvaluationError where it has none.
+
+        `own_functions` take the place of jmespath's.
+        """
         try:
-            return BoundedInterpreter().visit(self.parsed.parsed, document)
+            return BoundedInterpreter(own_functions=own_functions).visit(self.parsed.parsed, document)
         except OverBudgetError:
             raise EvaluationError(f"`{self.option}`: more than {MOST_STEPS:,} steps") from None
         except exceptions.JMESPathTypeError as error:
@@ -129,12 +143,18 @@ def _check_keys(expression: Expression) -> None:
 
 def _keys_of_message(node: Mapping[str, Any]) -> Iterator[str]:
     """Yield the keys that are looked up in the message itself, not in something found inside it."""
+    yield from (name for name, _ in _fields_of_message(node))
+
+
+def _fields_of_message(node: Mapping[str, Any], *, looked_into: bool = False) -> Iterator[tuple[str, bool]]:
+    """Yield those keys, and whether of what is found there only parts are taken."""
     if node["type"] == "field":
-        yield node["value"]
+        yield node["value"], looked_into
     elif node["type"] != "expref":
-        children = _children(node)
-        for child in children[:1] if node["type"] in _STEPS else children:
-            yield from _keys_of_message(child)
+        children, is_step = _children(node), node["type"] in _STEPS
+        for child in children[:1] if is_step else children:
+            takes_parts = looked_into or (is_step and node["type"] != "pipe")
+            yield from _fields_of_message(child, looked_into=takes_parts)
 
 
 def _check_functions(expression: Expression) -> None:

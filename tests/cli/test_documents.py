@@ -11,6 +11,7 @@ from opstool.verbs.testbatch import Fate, TestBatch
 from tests.cli.stories import a_story
 from tests.cli.test_consumer import DOCUMENT as CONSUMER
 from tests.cli.test_extend import DOCUMENT as EXTEND
+from tests.cli.test_move_tasks import MOVE_TASK
 from tests.cli.test_watch import DEPTH
 from tests.cli.world import World, a_reason
 
@@ -31,6 +32,8 @@ MESSAGE = ENVELOPE | {
     "size_bytes",
     "reason",
     "reason_state",
+    "origin",
+    "s3_pointer",
 }
 REASON = {"type", "message", "fingerprint", "at", "attempts", "function", "log_group", "request_id"}
 REASON |= {"log_stream", "trace_id", "permanent", "evidence"}
@@ -53,8 +56,11 @@ REPORT = ENVELOPE | {
     "cost_usd",
     "seconds",
     "archive",
+    "undo",
     "failures",
     "notes",
+    "outcome",
+    "stopped",
 }
 QUEUE = ENVELOPE | {
     "name",
@@ -97,6 +103,7 @@ PLAN = ENVELOPE | {
     "verb",
     "queue",
     "target",
+    "engine",
     "selection",
     "count",
     "exact",
@@ -105,11 +112,13 @@ PLAN = ENVELOPE | {
     "irreversible",
     "notes",
     "samples",
+    "facts",
+    "changes",
 }
 SHOW = ENVELOPE | {"origin_queue", "attempts", "log_lines", "trace", "lineage", "returned", "next"}
 ATTEMPT = {"at", "type", "message", "fingerprint", "receive_count", "request_id", "log_group", "log_stream"}
 ATTEMPT |= {"traceback", "trace_id", "permanent"}
-RUN = ENVELOPE | {"run_id", "verb", "queue", "status", "started_at", "ended_at", "note", "audit", "report"}
+RUN = ENVELOPE | {"run_id", "verb", "queue", "target", "status", "started_at", "ended_at", "note", "audit", "report"}
 MOVE = ENVELOPE | {
     "message_id",
     "state",
@@ -118,6 +127,7 @@ MOVE = ENVELOPE | {
     "source_queue",
     "body_sha256",
     "possibly_sent_twice",
+    "outcome",
     "intent_at",
     "updated_at",
 }
@@ -144,7 +154,10 @@ def _documented(heading: str) -> set[str]:
         ("check", CHECK),
         ("extend", EXTEND),
         ("depth", DEPTH),
+        ("move_task", MOVE_TASK),
         ("consumer", CONSUMER),
+        ("run", RUN),
+        ("move", MOVE),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -61,11 +61,21 @@ def _report(status: Status, *, error_code: str | None = None) -> Report:
         (_report(Status.PARTIAL), False, 3),
         (_report(Status.REFUSED), False, 4),
         (_report(Status.INTERRUPTED), False, 130),
+        (_report(Status.DETACHED), False, 0),
         (_report(Status.PARTIAL, error_code="access_denied"), False, 1),
         (_report(Status.PARTIAL, error_code="access_denied"), True, 130),
         (_report(Status.PARTIAL), True, 130),
     ],
-    ids=["done", "partial", "refused", "interrupted", "error", "interrupted and error", "interrupted and partial"],
+    ids=[
+        "done",
+        "partial",
+        "refused",
+        "interrupted",
+        "detached",
+        "error",
+        "interrupted and error",
+        "interrupted and partial",
+    ],
 )
 def test_a_report_has_its_status(report: Report, interrupted: bool, status: int) -> None:
     """Where several hold, an interruption counts before an error, and an error before a part."""
@@ -80,6 +90,8 @@ def test_a_report_has_its_status(report: Report, interrupted: bool, status: int)
         ["dlq", "queues"],
         ["dlq", "extend", "--yes"],
         ["dlq", "watch", "--until-empty"],
+        ["dlq", "move-tasks"],
+        ["dlq", "redrive", "--engine", "native", "--yes"],
         ["dlq", "redrive", "--yes"],
         ["dlq", "purge", "--confirm", "orders-dlq"],
         ["dlq", "export"],
@@ -169,9 +181,9 @@ def test_a_queue_that_cannot_be_seen_whole_is_status_3(world: World) -> None:
         ["dlq", "redrive", "--workers", "0"],
         ["dlq", "redrive", "--lease", "1"],
         ["dlq", "purge", "--archive", "x", "--no-archive", "--confirm", "orders-dlq"],
-        ["dlq", "purge", "--archive", "s3://bucket/key", "--confirm", "orders-dlq"],
-        ["dlq", "export", "--to-file", "s3://bucket/key"],
-        ["dlq", "import", "s3://bucket/key"],
+        ["dlq", "purge", "--archive", "s3:/bucket/key", "--confirm", "orders-dlq"],
+        ["dlq", "export", "--to-file", "s3://Bucket/key"],
+        ["dlq", "import", "s3://Bucket/key"],
         ["dlq", "list", "--ids-from", "s3://bucket/key"],
         ["dlq", "import", "x", "--to", "a", "--to-source"],
         ["iam-policy"],
@@ -180,6 +192,10 @@ def test_a_queue_that_cannot_be_seen_whole_is_status_3(world: World) -> None:
         ["dlq", "watch", "--interval", "0"],
         ["dlq", "watch", "--for", "10"],
         ["dlq", "watch", "--output", "text", "--for", "-1s"],
+        ["dlq", "redrive", "--engine", "both"],
+        ["dlq", "redrive", "--detach", "--yes"],
+        ["dlq", "redrive", "--engine", "native", "--rate", "501", "--yes"],
+        ["dlq", "move-tasks", "--follow", "--cancel"],
         ["consumer"],
         ["consumer", "stop"],
         ["send-test-batch", "--poison", "11"],
@@ -196,14 +212,6 @@ def test_a_wrong_command_line_is_status_2(world: World, argv: list[str]) -> None
     assert (ended.status, ended.out) == (2, "")
     assert ended.err.startswith(("error: ", "Usage: "))
     assert world.receives() == 0
-
-
-def test_options_of_later_versions_do_not_exist(world: World) -> None:
-    """What is not built is not accepted."""
-    for option in ("--canary", "--transform", "--set", "--engine", "--stop-on-returned", "--wait"):
-        assert world.run("dlq", "redrive", option, "x").status == 2
-    for command in ("move-tasks",):
-        assert world.run("dlq", command).status == 2
 
 
 def test_a_message_without_a_target_refuses_the_run(world: World) -> None:

@@ -83,7 +83,7 @@ def test_less_than_now_is_refused(four_days: World) -> None:
     """It could delete messages at once."""
     ended = four_days.run("dlq", "extend", "--to-days", "3", "--yes")
     assert (ended.status, kept_s(four_days)) == (4, 4 * DAY_S)
-    assert "can delete messages at once" in ended.err
+    assert "keeps messages for 4 days: 3 days would be less, which can delete messages at once" in ended.err
 
 
 @pytest.mark.parametrize("form", ["json", "jsonl"])
@@ -102,6 +102,12 @@ def test_the_document_has_what_the_text_has(four_days: World, form: str) -> None
     assert (set(nothing), nothing["status"], nothing["run_id"]) == (DOCUMENT, "nothing_to_do", None)
     [run] = four_days.run("history", "--output", "json").document["runs"]
     assert (run["run_id"], run["verb"]) == (done["run_id"], "extend")
+
+
+@pytest.mark.parametrize(("days", "bound"), [("99", "may be at most 14"), ("0", "has to be at least 1")])
+def test_the_bound_that_a_number_passes_is_told(world: World, days: str, bound: str) -> None:
+    """In words and not in those of a validator."""
+    assert f"it {bound}\n" in world.run("dlq", "extend", "--to-days", days, "--yes").err
 
 
 @pytest.mark.parametrize("days", ["0", "15", "-1", "x", "1.5"])

@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -107,14 +108,14 @@ def test_show_with_a_log_that_cannot_be_read(world: World, incident: list[str]) 
     """Why is said once, beside the reason that is missing."""
     why = f"the log group `{LOG_GROUP}` may not be read"
     unread = Reasons(unread=frozenset(incident), notes=(why,))
-    world.patch.setattr("opstool.engine.survey.look_up", lambda *_: unread)
+    world.patch.setattr("opstool.verbs.show.look_into", lambda *_, **__: SimpleNamespace(reasons=unread))
     show(world, "show-unknown", incident[2], Story(notes=(why,)))
 
 
 def test_show_with_a_reason_that_is_only_probable(world: World, incident: list[str]) -> None:
     """A reason that was told by time is marked, on the list too."""
-    world.reasons[incident[0]] = replace(a_reason(), evidence=Evidence.TIME, permanent=True)
-    show(world, "show-probable", incident[0], Story())
+    world.reasons[incident[2]] = replace(a_reason(), evidence=Evidence.TIME, permanent=True)
+    show(world, "show-probable", incident[2], Story())
     assert "probably ValueError: no such customer" in world.run("dlq", "list").out
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.cli.test_golden import check
 from tests.cli.world import ACCOUNT, LOG_GROUP, REGION, Ended, World
 from tests.permissions.account import FUNCTION, MAPPING, Account, furnish, queue_arn
 from tests.permissions.language import deny, everything_but
@@ -41,6 +42,11 @@ def test_stdout_is_a_bare_policy(world: World, account: Account, form: str) -> N
     assert json.loads(ended.out)["Version"] == "2012-10-17"
     assert ended.err == ""
     assert (len(ended.out.splitlines()) == 1) is (form != "text")
+
+
+def test_the_policy_word_for_word(world: World, account: Account) -> None:
+    """As it is laid out for a person: each statement with the actions that go together."""
+    check("iam-policy-inspect", world, world.run("iam-policy", "orders-dlq", "--for", "inspect"))
 
 
 def test_resources_are_those_that_were_found(world: World, account: Account) -> None:

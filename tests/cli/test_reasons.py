@@ -100,3 +100,17 @@ def test_a_second_look_asks_no_log_again(world: World) -> None:
     assert asked == 1
     assert "ValueError" in world.run("dlq", "list").out
     assert world.account.logs.requests["StartQuery"] == asked
+
+
+@pytest.mark.parametrize("verb", [("list",), ("redrive", "--yes")], ids=lambda verb: verb[0])
+def test_a_reason_that_nothing_died_of_is_answered_by_those_there_are(world: World, verb: tuple[str, ...]) -> None:
+    """The most frequent first, so that a mistyped one is seen; with a match there is no such note."""
+    first, second, third, _ = world.kill("1", "2", "3", "4")
+    world.reasons[first] = world.reasons[third] = a_reason("KeyError")
+    world.reasons[second] = a_reason("Timeout\x1b[31mError")
+    ended = world.run("dlq", *verb, "--reason", "KeyErorr")
+    assert (ended.status, world.depth(world.dlq)) == (0, 4)
+    assert (
+        ended.err.count("nothing matches; the reasons there are: KeyError (2 x), Timeout\\u001b[31mError (1 x)\n") == 1
+    )
+    assert "nothing matches" not in world.run("dlq", "list", "--reason", "KeyError").err

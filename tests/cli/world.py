@@ -18,6 +18,7 @@ from opstool.doors.toolkit import DEFAULT_LEASE_S, DEFAULT_WORKERS, Toolkit
 from opstool.fake import Behaviour, FakeClock, FakeSqs, Faults, LogsBehaviour
 from opstool.words.awserrors import error_for
 from opstool.words.reason import Evidence, Reason
+from opstool.words.who import Who
 from tests.account import Account
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
@@ -188,7 +189,7 @@ class World:
             state_dir=state_dir or self.state_dir,
             stack=Stack(self._cloudformation, stack_name or "orders-stack"),
             ask=self.account,
-            who=lambda: "arn:aws:iam::123456789012:user/somebody",
+            who=lambda: Who(arn=f"arn:aws:iam::{ACCOUNT}:user/somebody", account=ACCOUNT),
             where=lambda: f"{REGION} (account {ACCOUNT})",
             lease_s=lease_s,
             workers=workers,

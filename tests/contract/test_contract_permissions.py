@@ -37,6 +37,7 @@ RESOURCES: Mapping[Kind, str] = {
     Kind.TARGET: SOURCE,
     Kind.ORIGIN: DLQ,
     Kind.FUNCTION: f"{FUNCTION}:live",
+    Kind.BARE_FUNCTION: FUNCTION,
     Kind.MAPPING: MAPPING,
     Kind.LOG_GROUP: GROUP,
     Kind.STACK: STACK,
@@ -132,12 +133,22 @@ def read_logs(world: World, queue: str) -> None:
     logs.around(groups[0].name, "stream", since_ms=0, until_ms=1)
 
 
+def move_it(world: World, queue: str) -> None:
+    """Let SQS move everything, and cancel a task that was left to itself."""
+    in_turn(f"dlq redrive {queue} --engine native --yes")(world, queue)
+    world.kill(*("hello",) * 50)
+    run(world, "dlq", "redrive", queue, "--engine", "native", "--yes", "--rate", "1", "--detach")
+    run(world, "dlq", "move-tasks", queue, "--cancel", "--yes")
+
+
 STORIES: Mapping[str, Story] = {
     "stack": in_turn("dlq list"),
     "queues": watch_it,
     "list": show_it,
     "reasons": read_logs,
     "redrive": in_turn("dlq redrive QUEUE --dry-run", "dlq redrive QUEUE --yes"),
+    "forecast": in_turn("dlq redrive QUEUE --dry-run"),
+    "native": move_it,
     "purge": in_turn("dlq purge QUEUE --dry-run", "dlq purge QUEUE --confirm orders-dlq"),
     "import": import_it,
     "extend": extend_it,
@@ -148,10 +159,18 @@ STORIES: Mapping[str, Story] = {
 """What is done of each verb of the table."""
 BY_THE_SIDE = ("stack", "reasons")
 """What any look may ask as well: whether the queue is the stack's, and why messages died."""
-ALSO: Mapping[str, tuple[str, ...]] = {"stack": ("list",), "reasons": ("list",), "queues": ("list",)}
+ALSO: Mapping[str, tuple[str, ...]] = {
+    "stack": ("list",),
+    "reasons": ("list",),
+    "queues": ("list",),
+    "redrive": ("forecast",),
+    "forecast": ("redrive",),
+}
 """Verbs whose stories are told by the commands of another."""
-SELDOM = {Need(action="logs:StopQuery", on=Kind.ANYTHING)}
-"""What is asked only when something goes wrong: a query is stopped when nobody waits for it any more."""
+SELDOM = {Need(action="logs:StopQuery", on=Kind.ANYTHING)} | {
+    Need(action=each, on=Kind.TARGET_KEY) for each in ("kms:DescribeKey", "kms:GetKeyPolicy")
+}
+"""What is seldom asked: a query is stopped when nobody waits for it any more, a key is looked up by its alias."""
 NAMED_AS_SOURCE = {
     Need(action=action, on=Kind.SOURCE) for action in ("sqs:GetQueueUrl", "sqs:ListDeadLetterSourceQueues")
 }
@@ -237,6 +256,7 @@ TRIED = {
 PURPOSES = {
     Purpose.INSPECT: ("stack", "queues", "list", "reasons"),
     Purpose.REDRIVE: ("redrive", "list"),
+    Purpose.NATIVE: ("native",),
     Purpose.PURGE: ("purge", "list"),
     Purpose.IMPORT: ("import", "list"),
     Purpose.EXTEND: ("extend",),

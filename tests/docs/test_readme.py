@@ -22,6 +22,13 @@ DOCUMENTS = (
     "docs/filters.md",
     "docs/doctor.md",
     "docs/permissions.md",
+    "docs/redriving.md",
+    "docs/mending.md",
+    "docs/native.md",
+    "docs/archives.md",
+    "docs/accounts.md",
+    "docs/pace.md",
+    "docs/origins.md",
 )
 TRANSCRIPT = re.compile(r"<!-- transcript: demo -->\n```console\n(.*?)```\n<!-- end of transcript -->", re.DOTALL)
 

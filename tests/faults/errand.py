@@ -50,6 +50,8 @@ class Errand(ABC):
     name: ClassVar[str]
     whole_groups: ClassVar[bool] = True
     """Whether it takes out of a FIFO queue what it sees, so that it gets to see the rest of each group."""
+    is_consumed: ClassVar[bool] = False
+    """Whether somebody has to take what it sends, because it asks what becomes of it."""
 
     ground: Ground
     reports: list[Report] = field(default_factory=list)
@@ -95,6 +97,10 @@ class Errand(ABC):
     @abstractmethod
     def check_end(self, ending: Ending, *, may_double: bool, must_double: bool) -> None:
         """Check, once it is done, where everything is; the flags are those of `check_doubles`."""
+
+    def original_of(self, body: str) -> str:
+        """Return the body that lay in the DLQ, of one that was sent."""
+        return body
 
     def check_target(self, ending: Ending, *, may_double: bool, must_double: bool) -> None:
         """Check what was sent twice, and the order."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from opstool.engine.scan import EMPTY_RECEIVES_TO_END
+from opstool.engine.endofqueue import EMPTY_RECEIVES_TO_END
 from opstool.fake import EntryFault, Faults, no_answer
 from opstool.words.awserrors import error_for
 from opstool.words.errors import ServiceError

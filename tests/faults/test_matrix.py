@@ -12,21 +12,27 @@ import threading
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from opstool.fake import Faults
+from opstool.words.queue import Queue
+from tests.consumer_in_memory import Consumer
 from tests.faults import scale
 from tests.faults.errand import Errand, Ground, bodies
 from tests.faults.errands import ERRANDS
 from tests.faults.kinds import KINDS, Kind, Surroundings, Together
 from tests.faults.promises import Ending
 from tests.faults.results import RecordRun
+from tests.faults.watched_errands import WATCHED_ERRANDS
 from tests.world import World, make_world
 
 SUITE = "On the fake, on virtual time"
 SEED = int(os.environ.get("SEED", "1"))
 RATES = (1, 10, 50)
+BOUNDED_RATE = 10
+"""The one rate at which the watched errands run where the suite is bounded."""
 WORKERS = 4
 GROUP = 10
 """Messages of a group on a FIFO queue, where whole groups can be seen."""
@@ -67,12 +73,24 @@ CELLS = [
     for kind in (*KINDS, Together)
     for rate in RATES
     for fifo in (False, True)
-    for errand in ERRANDS
+    for errand in (*ERRANDS, *(WATCHED_ERRANDS if scale.FULL or rate == BOUNDED_RATE else ()))
 ]
 
 
+class PastFaults:
+    """A world's source queue for somebody whom the faults do not meet, at any time and in any thread."""
+
+    def __init__(self, world: World) -> None:
+        self.clock, self.source = world.clock, world.source
+        self._fake = world.fake
+
+    def ask(self, operation: str, queue: Queue, **fields: Any) -> dict[str, Any]:
+        """Carry out one request."""
+        return self._fake._carry_out(operation, {"QueueUrl": queue.url, **fields})
+
+
 class Stage:
-    """The world of one cell, its errand, and its faults."""
+    """The world of one cell, its errand, its faults, and the consumer of what it sends, where one has to be."""
 
     def __init__(self, cell: Cell, folder: Path) -> None:
         self.cell = cell
@@ -89,6 +107,7 @@ class Stage:
         )
         self.errand = cell.errand(ground=ground)
         self.faults = self._faults()
+        self.consumer = Consumer(PastFaults(self.world), fails=lambda _: False) if cell.errand.is_consumed else None
 
     def _faults(self) -> Kind | Together:
         around = Surroundings(
@@ -128,13 +147,17 @@ class Stage:
     def check_end(self) -> None:
         """Check where everything is; all that is in the DLQ can be received."""
         world, kind = self.world, self.cell.kind
-        ending = Ending(at_target=world.bodies(world.source), in_dlq=world.bodies(world.dlq))
+        ending = Ending(at_target=self.arrived(), in_dlq=world.bodies(world.dlq))
         assert world.visible(world.dlq) == len(ending.in_dlq)
         self.errand.check_end(ending, may_double=kind.acts_unseen, must_double=not kind.fails_unseen)
 
+    def arrived(self) -> list[str]:
+        """Return what was sent, consumed or not, in its order."""
+        return [*(self.consumer.taken if self.consumer else ()), *self.world.bodies(self.world.source)]
+
     def record(self, record_run: RecordRun) -> None:
         """Add what was seen to the table."""
-        copies = Counter(self.world.bodies(self.world.source))
+        copies = Counter(self.errand.original_of(body) for body in self.arrived())
         doubled = {body for body, count in copies.items() if count > 1}
         record_run(
             SUITE,

@@ -159,6 +159,16 @@ def test_a_redrive_is_harmless_from_its_plan_to_its_history(world: World, plante
     form.run(world, "resume", run["run_id"], "--yes", status=None)
 
 
+def test_a_mending_is_harmless(world: World, planted: Planted, form: Form) -> None:
+    """The difference of hostile bodies, as lines and as JSON; what cannot be mended is named without its body."""
+    wrapped = ("dlq", "redrive", "--transform", "{payload: body, was: message_id}")
+    planned = form.run(world, *wrapped, "--dry-run", status=3)
+    if form.is_json:
+        assert len(documents(planned, form.name)[0]["changes"]) == 3
+    form.run(world, *wrapped, "--yes", status=3)
+    form.run(world, "dlq", "redrive", "--set", f"body.note={HOSTILE[0]}", "--dry-run", status=None)
+
+
 def test_a_diagnosis_is_harmless(world: World, planted: Planted, form: Form) -> None:
     """The doctor looks at hostile messages, finds faults, and prints nothing of a body."""
     world.on_connect = lambda kit: setattr(kit, "ask", refuse)
@@ -275,7 +285,8 @@ class Strange(Faults):
     def after(self, operation: str, request: Mapping[str, Any], response: dict[str, Any]) -> dict[str, Any]:
         """Put the text wherever a text is."""
         if operation == "ListMessageMoveTasks":
-            return {"Results": [{"Status": "RUNNING", "TaskHandle": self._text, "FailureReason": self._text}]}
+            told = {"TaskHandle": self._text, "FailureReason": self._text, "DestinationArn": self._text}
+            return {"Results": [{**told, "Status": each} for each in ("RUNNING", "FAILED", self._text)]}
         strange = {"FunctionArn": f"arn:aws:lambda:us-east-1:123456789012:function:{self._text}"}
         listed = response.get("EventSourceMappings")
         return {"EventSourceMappings": [{**each, **strange} for each in listed]} if listed else response
@@ -291,6 +302,8 @@ def test_settings_are_changed_and_watched_harmlessly(world: World, form: Form, t
     world.sqs.faults = Strange(text)
     form.run(world, "dlq", "queues", "--all", text)
     form.run(world, "dlq", "watch", "--for", "0s")
+    form.run(world, "dlq", "move-tasks")
+    form.run(world, "dlq", "redrive", "--engine", "native", "--yes", "--body-contains", text, status=4)
     form.run(world, "dlq", "extend", "--yes", "--note", text)
     form.run(world, "consumer", "pause", "--dry-run")
     form.run(world, "consumer", "pause", "--yes", "--note", text, status=1)

@@ -14,6 +14,7 @@ from opstool.fake import FakeClock, FakeSqs
 from opstool.fake.logs import FakeLogs
 from opstool.fake.mappings import FakeLambda
 from opstool.words.awserrors import error_for
+from opstool.words.who import Who
 from tests.cli.world import LOG_GROUP, World
 from tests.permissions.language import ALLOWED, EXPLICIT, IMPLICIT, Attempt, Document, allow, evaluate, missing_keys
 from tests.permissions.requests import ACCOUNT, REGION, ROLE_PATH, STACK_NAME, arn, authorized_as
@@ -84,7 +85,7 @@ class Account:
         kit.ask = self.ask
         kit.sqs = Sqs(lambda operation, request: self.ask("sqs", operation, request), self.clock)
         kit.stack = Stack(self.ask, kit.stack.name)
-        kit.who = lambda: self.caller
+        kit.who = lambda: Who(arn=self.caller, account=ACCOUNT)
 
     def decide(self, action: str, resource: str) -> str:
         """Return what AWS decides, the policies included that nobody can simulate."""

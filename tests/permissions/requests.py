@@ -38,6 +38,7 @@ _RESOURCES: Mapping[str, Callable[[Mapping[str, Any]], str | list[str]]] = {
     "sqs:ListQueues": _anything,
     "lambda:ListEventSourceMappings": _anything,
     "lambda:GetFunctionConfiguration": lambda request: str(request["FunctionName"]),
+    "lambda:GetFunctionConcurrency": lambda request: str(request["FunctionName"]),
     "lambda:GetEventSourceMapping": lambda request: arn("lambda", f"event-source-mapping:{request['UUID']}"),
     "lambda:UpdateEventSourceMapping": lambda request: arn("lambda", f"event-source-mapping:{request['UUID']}"),
     "logs:StartQuery": _of_log_group,
@@ -47,6 +48,7 @@ _RESOURCES: Mapping[str, Callable[[Mapping[str, Any]], str | list[str]]] = {
     "logs:GetQueryResults": _anything,
     "logs:StopQuery": _anything,
     "cloudwatch:DescribeAlarms": _anything,
+    "cloudwatch:GetMetricStatistics": _anything,
     "cloudformation:DescribeStacks": lambda request: arn("cloudformation", f"stack/{request['StackName']}/0123-4567"),
     # By the physical id of a resource: on which stack that is authorized is not documented, so on the one that has it.
     "cloudformation:DescribeStackResources": lambda _: arn("cloudformation", f"stack/{STACK_NAME}/0123-4567"),
@@ -61,6 +63,12 @@ def authorized_as(service: str, operation: str, request: Mapping[str, Any]) -> l
     """Return the actions on resources that a request needs; none for what everybody may."""
     if (service, operation) == ("sts", "GetCallerIdentity"):
         return []
+    if operation == "CancelMessageMoveTask":  # which names no queue but by the handle
+        return [("sqs:CancelMessageMoveTask", arn("sqs", "orders-dlq"))]
+    if operation == "StartMessageMoveTask":  # SQS checks the rest once the task has started; here at once
+        source, target = request["SourceArn"], request.get("DestinationArn") or arn("sqs", "orders")
+        taken = [(f"sqs:{each}", source) for each in (operation, "ReceiveMessage", "DeleteMessage")]
+        return [*taken, ("sqs:GetQueueAttributes", source), ("sqs:SendMessage", target)]
     action = f"{service}:{operation.removesuffix('Batch')}"
     resource = _RESOURCES[action](request) if service != "sqs" or action in _RESOURCES else _of_queue(request)
     return [(action, each) for each in ([resource] if isinstance(resource, str) else resource)]

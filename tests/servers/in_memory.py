@@ -10,4 +10,12 @@ def open() -> Server:  # noqa: A001 - each server's module has one
     """Open a new one, empty."""
     clock = FakeClock()
     call = FakeSqs(clock)
-    return Server(name="fake", call=call, connection=None, clock=clock, advance=clock.advance, close=lambda: None)
+    return Server(
+        name="fake",
+        call=call,
+        connection=None,
+        clock=clock,
+        advance=clock.advance,
+        close=lambda: None,
+        has_move_tasks=True,
+    )

@@ -72,6 +72,8 @@ def test_redrive_policy_adds_sending_and_deleting(resources) -> None:
             "sqs:StartMessageMoveTask",
             "sqs:CancelMessageMoveTask",
         },
+        FUNCTION: {"lambda:GetFunctionConcurrency"},
+        ANYTHING: {"cloudwatch:GetMetricStatistics", "cloudwatch:DescribeAlarms"},
     }
 
 
@@ -82,13 +84,14 @@ RESOURCES = Resources(
         Kind.TARGET: (SOURCE,),
         Kind.ORIGIN: (DLQ,),
         Kind.FUNCTION: (FUNCTION,),
+        Kind.BARE_FUNCTION: (FUNCTION,),
         Kind.LOG_GROUP: (LOG,),
         Kind.STACK: (STACK,),
     }
 )
 """What `opstool iam-policy` finds around the template's queues; they have no KMS key of their own."""
 NATIVE_ENGINE = {(DLQ, "sqs:StartMessageMoveTask"), (DLQ, "sqs:CancelMessageMoveTask")}
-"""What only SQS's own move tasks need, which people start in the console."""
+"""What only SQS's own move tasks need: `redrive --engine native`, and the console."""
 
 
 def pairs(*policies: dict[str, Any]) -> set[tuple[str, str]]:

@@ -14,6 +14,7 @@ import pytest
 
 from opstool.doors.archive import Archive, ArchiveWriter, Record, StreamWriter, open_archive, read_archive
 from opstool.doors.archive.line import LONGEST_LINE
+from opstool.doors.archive.replacing import beside, put_in_place
 from opstool.words.errors import NotFoundError, OpstoolError, RefusedError, StorageError, UsageError
 from opstool.words.message import Attribute, Message
 from opstool.words.reason import Reason
@@ -104,16 +105,16 @@ def test_the_file_and_its_name_are_synced_when_it_is_created(tmp_path: Path, mon
 
 
 @posix_only
-@pytest.mark.parametrize("overwrite", [False, True])
-def test_only_the_owner_can_read_an_archive(tmp_path: Path, *, overwrite: bool) -> None:
-    """Bodies are private, also in a file that was open to all before."""
+@pytest.mark.parametrize("resume", [False, True])
+def test_only_the_owner_can_read_an_archive(tmp_path: Path, *, resume: bool) -> None:
+    """Bodies are private, also in a file that was opened to all before."""
     path = tmp_path / "dead.jsonl"
-    if overwrite:
-        path.write_text("old")
+    if resume:
+        path.touch()
         path.chmod(0o644)
     before = os.umask(0)
     try:
-        writer(path, overwrite=overwrite).close()
+        writer(path, resume=resume).close()
     finally:
         os.umask(before)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -164,12 +165,35 @@ def test_an_existing_file_is_refused(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_text() == "old"
 
 
-def test_overwrite_starts_the_file_anew(tmp_path: Path) -> None:
-    """Nothing of the old content stays."""
-    (tmp_path / "a").write_text("old" * 10_000)
-    with writer(tmp_path / "a", overwrite=True) as archive:
-        archive.append([message(1)])
-    assert ids(tmp_path / "a") == ["id-1"]
+def test_what_takes_a_files_place_is_beside_it_until_then(tmp_path: Path) -> None:
+    """In the folder of what a link leads to, and the link stays one."""
+    (tmp_path / "folder").mkdir()
+    old, link = tmp_path / "folder" / "old.gz", tmp_path / "link"
+    old.write_text("old" * 10_000)
+    link.symlink_to(old)
+    new = beside(link, "run")
+    assert (new.parent, new.suffix) == (old.parent, ".gz")
+    new.write_text("new")
+    put_in_place(new, link)
+    assert (link.read_text(), link.is_symlink(), old.read_text(), new.exists()) == ("new", True, "new", False)
+
+
+def test_a_folder_that_takes_no_name_is_a_storage_error(tmp_path: Path) -> None:
+    """And the old file stays."""
+    (tmp_path / "old").write_text("old")
+    with pytest.raises(StorageError, match="cannot take the place"):
+        put_in_place(tmp_path / "not there", tmp_path / "old")
+    assert (tmp_path / "old").read_text() == "old"
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
+def test_an_archive_of_nothing_is_what_its_name_says(tmp_path: Path, name: str) -> None:
+    """An empty file is no gzip, and nothing can unpack it."""
+    with writer(tmp_path / name) as archive:
+        archive.finish()
+    content = (tmp_path / name).read_bytes()
+    assert (gzip.decompress(content) if name.endswith(".gz") else content) == b""
+    assert bool(content) is name.endswith(".gz")
 
 
 def test_a_folder_that_is_not_there_is_a_storage_error(tmp_path: Path) -> None:
@@ -182,7 +206,9 @@ def test_a_folder_that_is_not_there_is_a_storage_error(tmp_path: Path) -> None:
 def test_a_device_is_no_archive() -> None:
     """What is written there is gone, and the messages would be deleted."""
     with pytest.raises(UsageError, match="not a regular file"):
-        writer(Path(os.devnull), overwrite=True)
+        writer(Path(os.devnull), resume=True)
+    with pytest.raises(UsageError, match="not a regular file"):
+        beside(Path(os.devnull), "run")
 
 
 class FullDisk:

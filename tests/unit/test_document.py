@@ -20,6 +20,7 @@ from opstool.words.document import (
 )
 from opstool.words.errors import UsageError
 from opstool.words.message import Attribute, Message
+from opstool.words.provenance import Kind, Provenance
 from opstool.words.reason import Reason
 
 MESSAGE_KEYS = [
@@ -40,7 +41,10 @@ MESSAGE_KEYS = [
     "size_bytes",
     "reason",
     "reason_state",
+    "origin",
+    "s3_pointer",
 ]
+ORIGIN_KEYS = ["kind", "arn", "target", "request_id", "error_code", "error_message", "condition", "retry_attempts"]
 REASON_KEYS = ["type", "message", "fingerprint", "at", "attempts", "function", "log_group", "request_id"]
 REASON_KEYS += ["log_stream", "trace_id", "permanent", "evidence"]
 
@@ -194,4 +198,5 @@ def test_the_documentation_names_every_key() -> None:
     envelope = ["version", "type"]
     assert envelope + documented_keys("message") == MESSAGE_KEYS
     assert documented_keys("reason") == REASON_KEYS
+    assert documented_keys("origin") == ORIGIN_KEYS == list(Provenance(kind=Kind.SNS).document)
     assert documented_keys("A line of an archive") == [key for key in line if key not in MESSAGE_KEYS]

@@ -27,6 +27,7 @@ ALLOWED = {
     "moto": {"local"},
     "packaging": {"local"},
     "rich": {"cli"},
+    "s3transfer": {"doors"},
     "samtranslator": {"local"},
     "sqlite3": {"doors"},
     "typer": {"cli"},

@@ -148,6 +148,7 @@ def test_two_statements_never_have_the_same_name() -> None:
         (Kind.SOURCE, "arn:aws-cn:sqs:cn-north-1:123456789012:*"),
         (Kind.TARGET, "arn:aws-cn:sqs:cn-north-1:123456789012:*"),
         (Kind.FUNCTION, "arn:aws-cn:lambda:cn-north-1:123456789012:function:*"),
+        (Kind.BARE_FUNCTION, "arn:aws-cn:lambda:cn-north-1:123456789012:function:*"),
         (Kind.MAPPING, "arn:aws-cn:lambda:cn-north-1:123456789012:event-source-mapping:*"),
         (Kind.LOG_GROUP, "arn:aws-cn:logs:cn-north-1:123456789012:log-group:*"),
         (Kind.DLQ_KEY, "arn:aws-cn:kms:cn-north-1:123456789012:key/*"),

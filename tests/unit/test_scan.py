@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from opstool.doors.sqs import Sqs
+from opstool.engine.endofqueue import EndOfQueue
 from opstool.engine.lease import Lease
 from opstool.engine.leases import Leases
-from opstool.engine.scan import EndOfQueue, Scan, most
+from opstool.engine.scan import Scan, most
 from opstool.fake import Behaviour, FailCalls, FakeClock, Faults, no_answer, throttled
 from opstool.words.errors import AccessError, ServiceError, StorageError
 from opstool.words.message import Message

@@ -329,7 +329,7 @@ def test_the_time_is_the_services(tmp_path: Any) -> None:
 
 def test_no_move_task_is_none(world: World, sqs: Sqs) -> None:
     """The fake runs none."""
-    assert sqs.move_task(world.dlq) is None
+    assert sqs.move_tasks.active(world.dlq) is None
 
 
 def test_a_running_move_task_is_told() -> None:
@@ -337,8 +337,8 @@ def test_a_running_move_task_is_told() -> None:
     answers = [{"Status": "COMPLETED"}, {"Status": "RUNNING"}]
     clock = FakeClock()
     queue = make_queue(FakeSqs(clock), "q")
-    assert Sqs(lambda *_: {"Results": answers}, clock).move_task(queue) == MoveTask(status="RUNNING")
-    assert Sqs(lambda *_: {"Results": answers[:1]}, clock).move_task(queue) is None
+    assert Sqs(lambda *_: {"Results": answers}, clock).move_tasks.active(queue) == MoveTask(status="RUNNING")
+    assert Sqs(lambda *_: {"Results": answers[:1]}, clock).move_tasks.active(queue) is None
 
 
 @pytest.mark.parametrize(

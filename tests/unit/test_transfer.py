@@ -11,8 +11,9 @@ from opstool.engine.delivery import Delivered
 from opstool.engine.dlq import locate
 from opstool.engine.hold import Hold
 from opstool.engine.sinks import StillOurs
+from opstool.engine.throttle import Throttle
 from opstool.engine.transfer import Transfer
-from opstool.fake import Faults
+from opstool.fake import FakeClock, Faults
 from opstool.verbs import redrive
 from opstool.words.filters import Selection
 from opstool.words.message import Message
@@ -83,6 +84,7 @@ class Desk:
 
     def __init__(self, meanwhile: Callable[[], None]) -> None:
         self.meanwhile = meanwhile
+        self.throttle = Throttle(None, FakeClock())
         self.delivered: list[str] = []
 
     def deliver(self, origin: str, messages: Sequence[Message], still_ours: StillOurs) -> Delivered:

@@ -99,6 +99,7 @@ def _switch(
     consent = YesConsent(notices=call.notices, given=yes)
     if not change.dry_run:
         consent.check_possible()
+    change = change.with_reason(call.notices, asks=not yes)
     call.progress.begin("looking for the consumer")
     kit = call.kit
     switching = verb.prepare(kit, queue, enabled=enabled, every_source=meant.all, uuids=meant.mapping or ())

@@ -61,6 +61,7 @@ def extend_retention(
     consent = YesConsent(notices=call.notices, given=yes)
     if not change.dry_run:
         consent.check_possible()
+    change = change.with_reason(call.notices, asks=not yes)
     with call.working() as kit:
         extension = extend.prepare(kit, queue, to_s=to_days * DAY_S, not_a_dlq=not_a_dlq, expiry=expiry)
     check_not_stopped(kit)

@@ -16,6 +16,7 @@ from opstool.cli.tree import app
 from opstool.verbs import iampolicy
 from opstool.words.errors import UsageError
 from opstool.words.iam.permissions import Purpose
+from opstool.words.s3address import parse
 
 PURPOSES = "|".join(Purpose)
 
@@ -43,6 +44,10 @@ def iam_policy(
         str | None,
         typer.Option("--to", metavar="QUEUE", help="The queue that `redrive --to` or `import --to` sends to."),
     ] = None,
+    archive: Annotated[
+        str | None,
+        typer.Option("--archive", metavar="S3", help="Where archives lie: s3://bucket/folder/, or one object."),
+    ] = None,
     no_lookup: Annotated[
         bool, typer.Option("--no-lookup", help="Ask AWS nothing: patterns for all but the queue, named by its ARN.")
     ] = False,
@@ -50,7 +55,9 @@ def iam_policy(
     """Print the least IAM policy that the commands need, as a bare JSON document on stdout."""
     if not purposes:
         raise UsageError("`--for` has to say what the policy is to allow", hint=f"--for {PURPOSES}")
-    written = iampolicy.iam_policy(call.kit, queue, purposes=purposes, to=to, look_up=not no_lookup)
+    written = iampolicy.iam_policy(
+        call.kit, queue, purposes=purposes, to=to, look_up=not no_lookup, archive=parse(archive) if archive else None
+    )
     for note in written.notes:
         call.notices.note(safe(note))
     if call.output.is_text:

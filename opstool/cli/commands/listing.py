@@ -16,6 +16,9 @@ from opstool.cli.tree import dlq
 from opstool.verbs import browse
 from opstool.verbs.browse import DEFAULT_LIMIT, Listing
 
+_MANY = 3_000
+"""Messages from which on it is worth while to know of SQS's own move task: minutes from one machine."""
+
 
 @command(
     dlq,
@@ -56,10 +59,19 @@ def list_messages(
         missing_ids=listing.missing_ids,
         soonest_expiry_ms=listing.soonest_expiry_ms,
     )
+    _hint_at_native(call, listing, is_everything=selected.is_everything)
     if listing.messages:
         for line in message_table(listing, call.now_ms, width=call.output.columns, paint=call.output.paint):
             call.output.line(line)
     return status
+
+
+def _hint_at_native(call: Invocation, listing: Listing, *, is_everything: bool) -> None:
+    """Say that there is another engine, where a large queue was listed as a whole."""
+    found = listing.dlq
+    if is_everything and found.is_dlq and found.attributes.depth >= _MANY:
+        command = f"{call.frame.program} dlq redrive {found.queue.name} --engine native --dry-run"
+        call.notices.note(f"hint: {command} tells what SQS's own move task would do, and what it does not promise")
 
 
 def _listing_document(listing: Listing) -> dict[str, Any]:

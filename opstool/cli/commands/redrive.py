@@ -7,13 +7,17 @@ from typing import Annotated
 import typer
 
 from opstool.cli.changing import ChangeOptions, NotADlq, Rate, Uncertain, Uncertainty, Yes, carry_out
-from opstool.cli.confirm import Yes as YesConsent
+from opstool.cli.confirm import TargetAccount
+from opstool.cli.engineoptions import EngineOptions, given_words
 from opstool.cli.invocation import Invocation
 from opstool.cli.logoptions import LogOptions
+from opstool.cli.mendoptions import MendOptions
 from opstool.cli.options import command
+from opstool.cli.placeoptions import PlaceOptions
 from opstool.cli.selection import DeadLetterQueueName, Limit, SelectionOptions
 from opstool.cli.tree import dlq
-from opstool.verbs import redrive
+from opstool.cli.watchoptions import PoisonOptions, WatchOptions
+from opstool.verbs import native, redrive
 
 
 @command(
@@ -21,7 +25,9 @@ from opstool.verbs import redrive
     "redrive",
     examples=(
         "opstool dlq redrive orders-dlq --dry-run",
+        "opstool dlq redrive orders-dlq --canary 10 --wait",
         "opstool dlq redrive orders-dlq --older-than 2h --limit 10",
+        "opstool dlq redrive orders-dlq --set body.customer.country=DE --dry-run",
         "opstool dlq redrive orders-dlq --reason TimeoutError --rate 20 --yes --note 'ticket 4711'",
     ),
 )
@@ -30,6 +36,11 @@ def redrive_messages(  # noqa: PLR0913 - one parameter for each option of the co
     *,
     selection: SelectionOptions,
     logs: LogOptions,
+    watch: WatchOptions,
+    poison: PoisonOptions,
+    mend: MendOptions,
+    engine: EngineOptions,
+    place: PlaceOptions,
     change: ChangeOptions,
     queue: DeadLetterQueueName = None,
     to: Annotated[
@@ -43,6 +54,19 @@ def redrive_messages(  # noqa: PLR0913 - one parameter for each option of the co
 ) -> int:
     """Send messages back to their own source queue, each copy confirmed before the original is deleted."""
     call.log_reading = logs.reading()
+    left = uncertain.value if uncertain is Uncertainty.LEAVE else None
+    beside = given_words(selection, watch, poison, mend, place, limit=limit, uncertain=left, not_a_dlq=not_a_dlq)
+    engine.check(queue, rate, beside, to=to)
+    elsewhere = place.elsewhere(to)
+    consent = TargetAccount(notices=call.notices, given=yes, account=place.confirm)
+    if engine.is_native:
+        whole_rate = None if rate is None else int(rate)
+        return carry_out(
+            call,
+            lambda: native.prepare(call.kit, queue, to=to, rate=whole_rate, detach=engine.detach),
+            change,
+            consent,
+        )
     return carry_out(
         call,
         lambda: redrive.prepare(
@@ -50,11 +74,16 @@ def redrive_messages(  # noqa: PLR0913 - one parameter for each option of the co
             queue,
             selection.at(call.now_ms),
             to=to,
+            elsewhere=elsewhere,
+            check_target=(lambda _dlq, _target: None) if change.dry_run else consent.check_target,
             limit=limit,
             not_a_dlq=not_a_dlq,
             uncertain=uncertain.value,
             rate=rate,
+            watching=watch.watching(),
+            poison=poison.rule(),
+            mending=mend.mending(),
         ),
         change,
-        YesConsent(notices=call.notices, given=yes),
+        consent,
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
 
 from opstool.cli import words
+from opstool.cli.audit import audit_facts, resumptions
 from opstool.cli.changing import ChangeOptions, Rate, Uncertainty, Yes, carry_out
 from opstool.cli.confirm import Yes as YesConsent
 from opstool.cli.errors import DONE
@@ -20,6 +21,7 @@ from opstool.cli.tree import app
 from opstool.verbs import history
 from opstool.verbs.history import RunDetails
 from opstool.words.document import iso
+from opstool.words.fate import Fate
 from opstool.words.record import Move, RunRecord
 
 _RUN_COLUMNS = (
@@ -36,6 +38,7 @@ _MOVE_COLUMNS = (
     Column(title="STATE", whole=True),
     Column(title="NEW ID", whole=True),
     Column(title="TARGET"),
+    Column(title="OUTCOME", whole=True),
 )
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, or its beginning.")]
 
@@ -93,14 +96,14 @@ def resume_run(
 def _show_run(call: Invocation, found: RunDetails) -> int:
     if not call.output.is_text:
         whole = {"version": 1, "type": "run", "run": _run_document(found.run)}
-        moves = [_move_document(each) for each in found.moves]
+        moves = [_move_document(each, found.fates.get(each.record_id)) for each in found.moves]
         call.output.listing(whole, "moves", moves, _run_document(found.run))
         return DONE
     for line in _run_lines(found.run):
         call.output.line(line)
     if found.moves:
         call.output.line()
-        rows = [_move_row(each) for each in found.moves]
+        rows = [_move_row(each, found.fates.get(each.record_id)) for each in found.moves]
         for line in table(_MOVE_COLUMNS, rows, width=call.output.columns, paint=call.output.paint):
             call.output.line(line)
     return DONE
@@ -115,16 +118,28 @@ def _run_lines(run: RunRecord) -> Iterator[str]:
         "verb": run.verb,
         "queue": run.queue,
         "target": run.plan.get("target"),
-        "selected": run.audit.get("selection"),
-        "by": f"{run.audit.get('who')} on {run.audit.get('host')}",
+        "engine": (run.plan.get("options") or {}).get("engine"),  # said where it is not this program's own
+        **audit_facts(run.audit),
         "note": run.note,
         "archive": (run.report or {}).get("archive"),
     }
     yield from (f"{name:10} {safe(str(value))}" for name, value in facts.items() if value)
+    yield from (f"{'resumed':10} {safe(line)}" for line in resumptions(run.audit))
+    yield from _outcome_lines(run.report or {})
     for name in ("received", "succeeded", "skipped", "failed", "released", "returned", "possibly_sent_twice"):
         number = (run.report or {}).get(name)
         if number:
             yield f"{name.replace('_', ' '):10} {number:,}"
+
+
+def _outcome_lines(report: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what became of what was sent, as far as it was followed, and why not everything was sent."""
+    outcome, stopped = report.get("outcome"), report.get("stopped")
+    if outcome:
+        parts = [f"{outcome[name]:,} {name}" for name in ("succeeded", "returned", "unknown") if outcome[name]]
+        yield f"{'outcome':10} {', '.join(parts) or 'nothing was sent'}"
+    if stopped:
+        yield f"{'stopped':10} {safe(str(stopped['message']))}"
 
 
 def _run_row(run: RunRecord) -> list[Cell]:
@@ -141,9 +156,10 @@ def _run_row(run: RunRecord) -> list[Cell]:
     return [Cell(text=safe(text)) for text in texts]
 
 
-def _move_row(move: Move) -> list[Cell]:
+def _move_row(move: Move, fate: Fate | None) -> list[Cell]:
     target = (move.target or "-").rsplit(":", 1)[-1]
-    return [Cell(text=safe(text)) for text in (move.record_id, move.state.value, move.new_id or "-", target)]
+    texts = (move.record_id, move.state.value, move.new_id or "-", target, fate or "-")
+    return [Cell(text=safe(text)) for text in texts]
 
 
 def _run_document(run: RunRecord) -> dict[str, Any]:
@@ -153,6 +169,7 @@ def _run_document(run: RunRecord) -> dict[str, Any]:
         "run_id": run.run_id,
         "verb": run.verb,
         "queue": run.queue,
+        "target": run.plan.get("target"),
         "status": run.status,
         "started_at": iso(run.started_at_ms),
         "ended_at": None if run.ended_at_ms is None else iso(run.ended_at_ms),
@@ -162,7 +179,7 @@ def _run_document(run: RunRecord) -> dict[str, Any]:
     }
 
 
-def _move_document(move: Move) -> dict[str, Any]:
+def _move_document(move: Move, fate: Fate | None) -> dict[str, Any]:
     return {
         "version": 1,
         "type": "move",
@@ -173,6 +190,7 @@ def _move_document(move: Move) -> dict[str, Any]:
         "source_queue": move.source_arn,
         "body_sha256": move.body_sha256,
         "possibly_sent_twice": bool(move.maybe_twice),
+        "outcome": fate,
         "intent_at": iso(move.intent_at_ms),
         "updated_at": iso(move.updated_at_ms),
     }

@@ -72,7 +72,7 @@ def send_test_batch(  # noqa: PLR0913 - one parameter for each option of the com
     ] = False,
 ) -> int:
     """Send test messages to a source queue, some of them such that the consumer rejects them."""
-    del yes  # taken, so that a script may give it to every verb
+    change = change.with_reason(call.notices, asks=not yes)  # nothing else is asked: --yes is there for scripts
     messages = _messages(count=count, poison=poison, body=body, file=file)
     with call.working() as kit:
         batch = testbatch.prepare(

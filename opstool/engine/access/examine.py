@@ -11,13 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from opstool.doors.access import READABLE, Access
 from opstool.doors.toolkit import Toolkit
 from opstool.engine.access.probe import probe
-from opstool.engine.access.resources import Surroundings, look_around
+from opstool.engine.access.resources import Surroundings, look_around, look_at_queues
 from opstool.engine.access.simulate import simulate
 from opstool.words.check import Check, Fix, Rule
 from opstool.words.errors import OpstoolError
 from opstool.words.iam.access import Finding, Permission, Verdict
 from opstool.words.iam.iampolicy import Resources
-from opstool.words.iam.permissions import VERBS, Kind, Need
+from opstool.words.iam.permissions import MOVE_TASK, VERBS, Kind, Need
 from opstool.words.queue import Queue
 
 RULES = {
@@ -51,6 +51,17 @@ def examine(kit: Toolkit, dlq: Queue, sources: Sequence[Queue], *, verbs: Sequen
     needed = {name: _permissions(VERBS[name].needs, around.resources) for name in verbs}
     findings = _find(kit, dlq, around, dict.fromkeys(each for found in needed.values() for each in found))
     return [_check(name, dlq, needed[name], findings) for name in verbs]
+
+
+def examine_move_task(
+    kit: Toolkit, dlq: Queue, sources: Sequence[Queue], *, to: Queue | None = None
+) -> dict[Permission, Finding]:
+    """Return what is found of each permission that a move task needs; without one it fails after it has started.
+
+    Only reading calls are made. Raises AccessError when there are no credentials at all.
+    """
+    around = look_at_queues(kit, dlq, sources, to=to)
+    return _find(kit, dlq, around, _permissions(MOVE_TASK, around.resources))
 
 
 def _permissions(needs: Iterable[Need], resources: Resources) -> list[Permission]:
@@ -90,13 +101,13 @@ def _check(verb: str, dlq: Queue, needed: Sequence[Permission], findings: Mappin
     if denied:
         mendable = [each for each in denied if not of[each].is_final]
         fix = Fix(template=_statement(mendable)) if mendable else None
-        return rule.failed(dlq.name, _named(denied, of), wanted="; ".join(map(str, denied)), fix=fix)
+        return rule.failed(dlq.name, named(denied, of), wanted="; ".join(map(str, denied)), fix=fix)
     if unknown:
-        return rule.unknown(dlq.name, _named(unknown, of))
+        return rule.unknown(dlq.name, named(unknown, of))
     return rule.passed(dlq.name, f"{len(needed)} actions are allowed")
 
 
-def _named(permissions: Sequence[Permission], of: Mapping[Permission, Finding]) -> str:
+def named(permissions: Sequence[Permission], of: Mapping[Permission, Finding]) -> str:
     """Return the permissions as people read them, those with the same reason together."""
     by_reason: dict[str, list[str]] = {}
     for each in permissions[:_MOST_NAMED]:

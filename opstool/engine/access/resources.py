@@ -15,6 +15,7 @@ from opstool.doors.keys import describe_key
 from opstool.doors.stack import DLQ_OUTPUT, LOG_GROUP_OUTPUT
 from opstool.doors.toolkit import Toolkit
 from opstool.words.errors import NotFoundError, OpstoolError
+from opstool.words.function import unqualified
 from opstool.words.iam.iampolicy import Resources, log_group_arn, partition, wildcard
 from opstool.words.iam.permissions import Kind
 from opstool.words.key import DEFAULT_ALIAS
@@ -22,7 +23,7 @@ from opstool.words.queue import Queue
 
 MOST_SOURCES = 50
 """Source queues whose consumers are looked up, one request each; of more, a pattern stands for the consumers."""
-_CONSUMERS = (Kind.FUNCTION, Kind.MAPPING, Kind.LOG_GROUP)
+_CONSUMERS = (Kind.FUNCTION, Kind.BARE_FUNCTION, Kind.MAPPING, Kind.LOG_GROUP)
 
 Found = TypeVar("Found")
 
@@ -47,6 +48,14 @@ def look_around(
     walk.consumers(found)
     walk.keys(found)
     walk.stack()
+    return walk.surroundings()
+
+
+def look_at_queues(kit: Toolkit, dlq: Queue, sources: Sequence[Queue], *, to: Queue | None = None) -> Surroundings:
+    """Return the queues alone, with their keys: all that a move task has to do with."""
+    walk = _Walk(kit, dlq, to)
+    walk.queues(sources)
+    walk.keys(sources)
     return walk.surroundings()
 
 
@@ -120,6 +129,7 @@ class _Walk:
     def _function(self, arn: str) -> None:
         """Put a function by the ARN of its mapping, which may name an alias, and the log group it writes."""
         self.put(Kind.FUNCTION, arn)
+        self.put(Kind.BARE_FUNCTION, unqualified(arn))
         function = self._try(f"the log group of `{arn}`", lambda: self._kit.functions.function(arn))
         if function is None:
             self.pattern(Kind.LOG_GROUP)

@@ -49,8 +49,8 @@ class Group:
 
     `reason` is that of the newest failure, and `reason_state` what is known of the reasons: both are None when the
     messages differ in them. `probable` counts those whose reason is only probable. `source_arns` are the queues they
-    died in, as far as SQS tells; `source_arn` is None unless all died in one. `key` is what they were grouped by,
-    None for a group by reason and for those that have none. `sample_id` is the message that `reason` is of.
+    died in, as far as SQS or the journal tells; `source_arn` is None unless all died in one. `key` is what they were
+    grouped by, None for a group by reason and for those that have none. `sample_id` is the message `reason` is of.
     """
 
     message_ids: tuple[str, ...]

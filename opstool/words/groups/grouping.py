@@ -80,7 +80,7 @@ class ByReason:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BySource:
-    """By the ARN of the queue that they died in, as far as SQS tells."""
+    """By the ARN of the queue that they died in, as far as SQS tells, or the journal."""
 
     text: str = "source"
     needs_reason: bool = False

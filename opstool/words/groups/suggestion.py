@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from opstool.words.groups.group import Group
 from opstool.words.groups.grouping import ByReason, Grouping
 from opstool.words.groups.transience import is_transient
-from opstool.words.reason import ReasonState
+from opstool.words.reason import Evidence, ReasonState
 from opstool.words.selection import Selection
 
 _DAY_MS = 86_400_000
@@ -88,6 +88,8 @@ def _keep(group: Group, at: Situation) -> Suggestion:
 
 def _treat(group: Group, at: Situation) -> Suggestion:
     """Return what to do about a reason that is known."""
+    if group.reason and group.reason.evidence is Evidence.ATTRIBUTE:
+        return _show(group, at, "these did not die in SQS: look at one, then redrive with --to")
     transient = is_transient(group.reason) if group.reason else None
     if transient is None:
         return _show(group, at, "nothing tells whether a later try can succeed: look at one")

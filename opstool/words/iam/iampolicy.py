@@ -23,6 +23,7 @@ _LABELS = {
     Kind.TARGET: "Target",
     Kind.ORIGIN: "ImportTarget",
     Kind.FUNCTION: "Functions",
+    Kind.BARE_FUNCTION: "WholeFunctions",
     Kind.MAPPING: "EventSourceMappings",
     Kind.LOG_GROUP: "LogGroups",
     Kind.STACK: "Stack",
@@ -62,6 +63,7 @@ def wildcard(kind: Kind, queue: Queue) -> str:
     """
     resource = {
         Kind.FUNCTION: "lambda:{}:function:*",
+        Kind.BARE_FUNCTION: "lambda:{}:function:*",
         Kind.MAPPING: "lambda:{}:event-source-mapping:*",
         Kind.LOG_GROUP: "logs:{}:log-group:*",
     }.get(kind, "kms:{}:key/*" if kind.name.endswith("_KEY") else "sqs:{}:*")

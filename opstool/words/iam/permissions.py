@@ -32,6 +32,7 @@ class Kind(StrEnum):
     TARGET = "where a redrive sends: the source queues, or `--to`"
     ORIGIN = "where an import sends: the dead-letter queue, or `--to`"
     FUNCTION = "the functions that consume the source queues"
+    BARE_FUNCTION = "those functions, without alias or version"
     MAPPING = "their event source mappings"
     LOG_GROUP = "the functions' log groups"
     STACK = "the stack"
@@ -79,6 +80,7 @@ NOT_NARROWED: Mapping[str, str] = {
     "logs:DescribeLogGroups": "has no resource type",
     "logs:StopQuery": "has no resource type",
     "logs:GetQueryResults": "names a query and no log group; whether it can be narrowed is told in two ways",
+    "cloudwatch:GetMetricStatistics": "has no resource type",
     "cloudwatch:DescribeAlarms": "a narrower grant hides composite alarms",
 }
 """The actions that are granted on `*`, and why; on which resources every other one is granted, its Kind says."""
@@ -100,6 +102,17 @@ _REASONS = (
     *_on(Kind.LOG_GROUP, "logs:StartQuery", "logs:FilterLogEvents", "logs:GetLogEvents"),
     *_on(Kind.ANYTHING, "logs:DescribeLogGroups", "logs:GetQueryResults", "logs:StopQuery"),
 )
+
+
+MOVE_TASK = (
+    *_on(Kind.DLQ, "sqs:StartMessageMoveTask", "sqs:CancelMessageMoveTask", "sqs:ListMessageMoveTasks"),
+    *_on(Kind.DLQ, "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
+    *_on(Kind.DLQ_KEY, "kms:Decrypt"),
+    *_on(Kind.TARGET, "sqs:SendMessage"),
+    *_on(Kind.TARGET_KEY, *_TO_ENCRYPT),
+)
+"""What SQS wants of whoever starts one of its own move tasks, to cancel and to list it too:
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/troubleshooting-dlq-redrive.html"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,6 +159,35 @@ VERBS: Mapping[str, Verb] = {
                 *_DELETE,
                 *_on(Kind.TARGET, *_SENDING),
                 *_on(Kind.TARGET_KEY, *_TO_ENCRYPT),
+            ),
+        ),
+        # A redrive goes on without: its plan then does not say how long the consumer will need.
+        Verb(
+            name="forecast",
+            commands="how long the consumer will need, in the plan of `dlq redrive`",
+            needs=(
+                *_CONSUMERS,
+                *_on(Kind.FUNCTION, "lambda:GetFunctionConfiguration"),
+                *_on(Kind.BARE_FUNCTION, "lambda:GetFunctionConcurrency"),
+                *_on(Kind.ANYTHING, "cloudwatch:GetMetricStatistics", "cloudwatch:DescribeAlarms"),
+            ),
+        ),
+        Verb(
+            name="native",
+            commands="`dlq redrive --engine native`, `dlq move-tasks`",
+            needs=tuple(
+                dict.fromkeys(
+                    (
+                        *_ADDRESS,
+                        *_LOOK,
+                        *MOVE_TASK,
+                        *_on(Kind.TARGET, "sqs:GetQueueUrl", "sqs:GetQueueAttributes"),
+                        # To tell before it starts what it may not do; it goes on without.
+                        *_on(Kind.DLQ_KEY, "kms:DescribeKey", "kms:GetKeyPolicy"),
+                        *_on(Kind.TARGET_KEY, "kms:DescribeKey", "kms:GetKeyPolicy"),
+                        *_on(Kind.IDENTITY, "iam:SimulatePrincipalPolicy", "iam:GetRole"),
+                    )
+                )
             ),
         ),
         Verb(name="purge", commands="`dlq purge`", needs=_ADDRESS + _LOOK + _DELETE),
@@ -205,6 +247,7 @@ class Purpose(StrEnum):
 
     INSPECT = "inspect"
     REDRIVE = "redrive"
+    NATIVE = "native"
     PURGE = "purge"
     IMPORT = "import"
     EXTEND = "extend"
@@ -222,7 +265,8 @@ def verbs_for(purpose: Purpose) -> tuple[Verb, ...]:
     if purpose is Purpose.ALL:
         return tuple(VERBS.values())
     own = () if purpose is Purpose.INSPECT else (purpose.value,)
-    return tuple(VERBS[name] for name in (*_LOOKING, *own))
+    besides = ("forecast",) if purpose is Purpose.REDRIVE else ()
+    return tuple(VERBS[name] for name in (*_LOOKING, *own, *besides))
 
 
 def needs_for(purposes: Iterable[Purpose]) -> Collection[Need]:

@@ -1,0 +1,51 @@
+"""Tell from a queue's counts whether what was sent to it can still be there: its consumer's messages are not ours."""
+
+from __future__ import annotations
+
+from opstool.doors.clock import Clock
+from opstool.engine.following.destination import Destination
+from opstool.words.errors import ServiceError
+
+_EMPTY_FOR_S = 6.0
+"""So long a queue that was seen with messages must look empty: its counts lag."""
+_NEVER_SEEN_FOR_S = 20.0
+"""So long when no count has shown our messages yet. SQS speaks of a minute, after much traffic; both are our choice."""
+
+
+class Gauge:
+    """The counts of one destination since something was sent to it; `read` it again and again."""
+
+    def __init__(self, destination: Destination, clock: Clock) -> None:
+        self.destination = destination
+        self._clock = clock
+        self._empty_since: float | None = None
+        self._taken_since: float | None = None
+        self._seen_full = False
+        self.is_done = False
+
+    def read(self) -> None:
+        """Look once; a failure that passes is no reading. Raises what is no such failure.
+
+        Done: it was empty for long enough. Or everything was taken once (nothing visible, nothing delayed), and since
+        then a message would have used up its receives: on a busy queue, which is never empty.
+        """
+        try:
+            told = self.destination.sqs.attributes(self.destination.queue)
+        except ServiceError as error:
+            if not error.retryable:
+                raise
+            return
+        now = self._clock.monotonic()
+        total = told.depth + told.in_flight + told.delayed
+        self._seen_full = self._seen_full or total > 0
+        self._empty_since = None if total else now if self._empty_since is None else self._empty_since
+        if self._taken_since is None and not (told.depth or told.delayed):
+            self._taken_since = now
+        self.is_done = self._was_empty(now) or self._was_used_up(now)
+
+    def _was_empty(self, now: float) -> bool:
+        wanted_s = _EMPTY_FOR_S if self._seen_full else _NEVER_SEEN_FOR_S
+        return self._empty_since is not None and now - self._empty_since >= wanted_s
+
+    def _was_used_up(self, now: float) -> bool:
+        return self._taken_since is not None and now - self._taken_since > self.destination.tries_s + _EMPTY_FOR_S

@@ -1,0 +1,1 @@
+"""A run that is watched: a few go first, and what comes back can end it."""
