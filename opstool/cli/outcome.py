@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from opstool.cli import words
 from opstool.cli.screen import safe
 from opstool.words.fate import Fate, Fates
-from opstool.words.report import Report
+from opstool.words.report import Report, Status
 from opstool.words.watching import CANARY_UNKNOWN
 
 _IDS_SHOWN = 5
@@ -26,6 +26,8 @@ def outcome_hint(report: Report, program: str) -> str | None:
     """Return what one might do next; None when the outcome asks for nothing."""
     queue = report.queue
     if report.stopped and report.stopped.code == CANARY_UNKNOWN:
+        if report.status is Status.DONE:  # all of it was the canary: nothing is left to go on with
+            return None
         return f"{program} resume {report.run_id} looks again, and goes on if none has come back"
     if report.outcome and report.outcome.returned:
         first = safe(report.outcome.returned[0].new_id)

@@ -18,12 +18,12 @@ MOST_PAGES = 100
 """Pages that are read: 10,000 alarms, twice the default quota of an account and region."""
 
 
-def all_alarms(ask: Ask, *, pages: int = MOST_PAGES) -> Alarms:
-    """Return the metric and composite alarms of so many pages, a request each; raise OpstoolError."""
+def all_alarms(ask: Ask, *, pages: int | None = None) -> Alarms:
+    """Return the metric and composite alarms of so many pages at most, a request each; raise OpstoolError."""
     metric: list[Alarm] = []
     composite: list[CompositeAlarm] = []
     request: dict[str, Any] = {"AlarmTypes": ["MetricAlarm", "CompositeAlarm"], "MaxRecords": _PAGE}
-    for _ in range(pages):
+    for _ in range(MOST_PAGES if pages is None else pages):
         page = ask("cloudwatch", "DescribeAlarms", request)
         metric += [_alarm(each) for each in page.get("MetricAlarms") or ()]
         composite += [_composite(each) for each in page.get("CompositeAlarms") or ()]

@@ -39,7 +39,7 @@ class Throttle:
     def pieces(self, batch: Sequence[_T]) -> Iterator[Sequence[_T]]:
         """Cut a batch so that each piece may pass at once, order kept; without a rate it stays whole."""
         size = self.batch if self._rate is not None else max(1, len(batch))
-        return (batch[begin : begin + size] for begin in range(0, len(batch), size))
+        return (batch[begin : begin + size] for begin in range(0, max(1, len(batch)), size))
 
     def acquire(self, messages: int, stop: threading.Event) -> bool:
         """Wait until `messages` (one of `pieces`) may pass; return False when `stop` was set before they might.

@@ -33,7 +33,7 @@ def ask(request: pytest.FixtureRequest) -> Iterator[Ask]:
 @pytest.fixture
 def since_ms(ask: Ask) -> int:
     """Write ten events a second apart into each of two groups; return the time of the first."""
-    since_ms = round(SystemClock().wall() * 1_000) + 1_000  # a query may not end before its group was made
+    since_ms = round(SystemClock().wall() * 1_000) + 20_000  # a query may not end before its group was made
     for group in GROUPS:
         events: list[dict[str, Any]] = [
             {"timestamp": since_ms + number * 1_000, "message": f"{group} {'needle' if number % 2 else 'hay'} {number}"}

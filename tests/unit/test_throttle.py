@@ -189,3 +189,9 @@ def test_the_backoff_grows_to_its_cap_and_is_spread() -> None:
     """Full jitter: from nothing to the bound, and the bound doubles."""
     assert [backoff_s(attempt, 0.5) for attempt in range(1, 7)] == [0.2, 0.4, 0.8, 1.6, 2.5, 2.5]
     assert backoff_s(3, 0.0) == 0.0
+
+
+@pytest.mark.parametrize("rate", [None, 1, 100], ids=["no rate", "slow", "fast"])
+def test_an_empty_batch_is_one_piece(rate: float | None) -> None:
+    """Whoever settles a batch of which another worker has everything settles it once all the same, or never ends."""
+    assert list(Throttle(rate, FakeClock()).pieces([])) == [[]]

@@ -88,7 +88,14 @@ def _find(
     except OpstoolError as error:
         unknown = Finding(verdict=Verdict.UNKNOWN, reason=f"who calls is not known: {error.message}")
         return found | dict.fromkeys(rest, unknown)
-    simulated = simulate(access, caller, rest, queue_policies=around.queue_policies, region=dlq.region)
+    simulated = simulate(
+        access,
+        caller,
+        rest,
+        queue_policies=around.queue_policies,
+        unread_policies=around.unread_policies,
+        region=dlq.region,
+    )
     return found | simulated
 
 

@@ -30,11 +30,15 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """What was found: the resources, the URLs and access policies of queues by ARN, and what could not be read."""
+    """What was found: the resources, the URLs and access policies of queues by ARN, and what could not be read.
+
+    `unread_policies` are the ARNs of queues that may have a policy, and did not show it.
+    """
 
     resources: Resources
     urls: Mapping[str, str] = field(default_factory=dict)
     queue_policies: Mapping[str, str] = field(default_factory=dict)
+    unread_policies: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
 
 
@@ -85,6 +89,7 @@ class _Walk:
         self._found: dict[Kind, dict[str, None]] = {}
         self._patterns: set[str] = set()
         self._policies: dict[str, str] = {}
+        self._unread: set[str] = set()
         self._urls: dict[str, str] = {}
         self._notes: dict[str, None] = {}
 
@@ -157,11 +162,13 @@ class _Walk:
     def _key(self, kinds: Iterable[Kind], queue: Queue) -> None:
         """Put a queue's key, and remember the queue's access policy, which the same request tells."""
         if not queue.url:
+            self._unread.add(queue.arn)
             self.note(_keys_unread(f"`{queue.name}`"))
             return
         try:
             attributes = self._kit.sqs.attributes(queue)
         except OpstoolError as error:
+            self._unread.add(queue.arn)
             self.note(f"{_keys_unread(f'`{queue.name}`')}: {error.message}")
             return
         if attributes.policy:
@@ -250,6 +257,7 @@ class _Walk:
             resources=Resources(by_kind=by_kind, patterns=frozenset(self._patterns)),
             urls=self._urls,
             queue_policies=self._policies,
+            unread_policies=frozenset(self._unread),
             notes=tuple(self._notes),
         )
 

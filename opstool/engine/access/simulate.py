@@ -28,6 +28,7 @@ def simulate(
     permissions: Collection[Permission],
     *,
     queue_policies: Mapping[str, str],
+    unread_policies: Collection[str] = (),
     region: str,
 ) -> dict[Permission, Finding]:
     """Return what is decided of each permission; every one has a finding, be it that nothing is known."""
@@ -36,7 +37,7 @@ def simulate(
     if caller.kind in {CallerKind.FEDERATED, CallerKind.OTHER}:
         return _nothing_known(permissions, "IAM simulates users and roles only, and this caller is neither")
     try:
-        return _Simulation(access, caller, queue_policies, region).of(permissions)
+        return _Simulation(access, caller, queue_policies, unread_policies, region).of(permissions)
     except AccessError:
         return _nothing_known(permissions, "it cannot be tried, and iam:SimulatePrincipalPolicy is not allowed")
     except OpstoolError as error:
@@ -50,8 +51,16 @@ def _nothing_known(permissions: Iterable[Permission], why: str) -> dict[Permissi
 class _Simulation:
     """The simulation of one caller."""
 
-    def __init__(self, access: Access, caller: Caller, queue_policies: Mapping[str, str], region: str) -> None:
+    def __init__(
+        self,
+        access: Access,
+        caller: Caller,
+        queue_policies: Mapping[str, str],
+        unread_policies: Collection[str],
+        region: str,
+    ) -> None:
         self._access = access
+        self._unread_policies = unread_policies
         self._caller = caller
         self._queue_policies = queue_policies
         # What we know of our own requests, and policies often ask for.
@@ -125,6 +134,8 @@ class _Simulation:
             return None if allowed else "no policy of the caller allows it, and the key's own policy or a grant may"
         if decision.action.startswith("sqs:") and self._is_foreign(decision.resource):
             return "the queue is in another account, whose queue policy decides too"
+        if decision.action.startswith("sqs:") and decision.resource in self._unread_policies:
+            return "the queue's own policy, which may decide otherwise, could not be read"
         policy = self._queue_policies.get(decision.resource)
         if policy and not self._simulated_policy(decision.resource):
             return _doubt_of_queue_policy(policy, decision.action, allowed=allowed)

@@ -47,7 +47,7 @@ class Following:
     returns: Returns = field(default_factory=Returns)
     notes: list[str] = field(default_factory=list)
     _gauges: dict[str, Gauge] = field(default_factory=dict)
-    _unseen: set[str] = field(default_factory=set)
+    _looked_behind: set[str] = field(default_factory=set)
     _began: float = 0.0
 
     def __post_init__(self) -> None:
@@ -95,13 +95,18 @@ class Following:
             self._give_up(arn, error)
 
     def search(self, *, besides: str | None = None) -> None:
-        """Look once through the dead-letter queues behind the targets, except the one here with ARN `besides`."""
+        """Look once through the dead-letter queues behind the targets.
+
+        Except the one here with ARN `besides`, which the caller has looked through since the wait.
+        """
         behind: dict[tuple[int, str], list[str]] = {}
         for arn, gauge in self._gauges.items():
             dlq_arn = gauge.destination.dlq_arn
             is_that_one = dlq_arn == besides and gauge.destination.sqs is self.kit.sqs
             if dlq_arn is not None and not is_that_one:
                 behind.setdefault((id(gauge.destination.sqs), dlq_arn), []).append(arn)
+            else:
+                self._looked_behind.add(arn)
         for arns in behind.values():
             self._search(arns)
 
@@ -113,12 +118,12 @@ class Following:
             for arn in arns:
                 self._give_up(arn, error)
             return
-        if not saw_all:
-            self._unseen |= set(arns)
+        if saw_all:
+            self._looked_behind |= set(arns)
+        else:
             self.notes.append("not everything in the dead-letter queue could be seen: what was not found is unknown")
 
     def _give_up(self, arn: str, error: OpstoolError) -> None:
-        self._unseen.add(arn)
         self._gauges.pop(arn, None)
         self.notes.append(f"what became of the messages sent to `{arn.rsplit(':', 1)[-1]}` is unknown: {error.message}")
 
@@ -139,7 +144,7 @@ class Following:
         if copy.message_id in self.returns.found:
             return Fate.RETURNED
         gauge = self._gauges.get(copy.target_arn or "")
-        gone = gauge is not None and gauge.is_done and copy.target_arn not in self._unseen
+        gone = gauge is not None and gauge.is_done and copy.target_arn in self._looked_behind
         return Fate.SUCCEEDED if gone else Fate.UNKNOWN
 
     def _reasons(self) -> Reasons:

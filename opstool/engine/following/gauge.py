@@ -20,6 +20,7 @@ class Gauge:
         self._clock = clock
         self._empty_since: float | None = None
         self._taken_since: float | None = None
+        self._settled_at = clock.monotonic() + _NEVER_SEEN_FOR_S
         self._seen_full = False
         self.is_done = False
 
@@ -27,7 +28,8 @@ class Gauge:
         """Look once; a failure that passes is no reading. Raises what is no such failure.
 
         Done: it was empty for long enough. Or everything was taken once (nothing visible, nothing delayed), and since
-        then a message would have used up its receives: on a busy queue, which is never empty.
+        then a message would have used up its receives, and nothing is visible again: on a busy queue, which is never
+        empty.
         """
         try:
             told = self.destination.sqs.attributes(self.destination.queue)
@@ -39,13 +41,16 @@ class Gauge:
         total = told.depth + told.in_flight + told.delayed
         self._seen_full = self._seen_full or total > 0
         self._empty_since = None if total else now if self._empty_since is None else self._empty_since
-        if self._taken_since is None and not (told.depth or told.delayed):
+        all_taken = not (told.depth or told.delayed)
+        if self._taken_since is None and all_taken and now >= self._settled_at:  # before, ours may not be counted yet
             self._taken_since = now
-        self.is_done = self._was_empty(now) or self._was_used_up(now)
+        self.is_done = self._was_empty(now) or (all_taken and self._was_used_up(now))
 
     def _was_empty(self, now: float) -> bool:
         wanted_s = _EMPTY_FOR_S if self._seen_full else _NEVER_SEEN_FOR_S
         return self._empty_since is not None and now - self._empty_since >= wanted_s
 
     def _was_used_up(self, now: float) -> bool:
-        return self._taken_since is not None and now - self._taken_since > self.destination.tries_s + _EMPTY_FOR_S
+        if self._taken_since is None or self.destination.max_receive_count is None:  # without one it is tried for ever
+            return False
+        return now - self._taken_since > self.destination.tries_s + _EMPTY_FOR_S

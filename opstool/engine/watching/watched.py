@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 
 from opstool.doors.toolkit import Toolkit
 from opstool.engine.dlq import DeadLetterQueue
+from opstool.engine.endofqueue import EndOfQueue
 from opstool.engine.following.follow import Following, Reach
 from opstool.engine.following.returns import Returns
 from opstool.engine.hold import Hold
@@ -52,6 +53,7 @@ class Watched:
     _back: dict[str, Sought] = field(default_factory=dict)
     _first_at: float | None = None
     _waited_s: float = 0.0
+    _sent_before: int = 0
 
     def __post_init__(self) -> None:
         """Make the event that ends the run."""
@@ -69,6 +71,7 @@ class Watched:
 
     def send_canary(self, scan: Scan, in_hand: Sequence[Lease]) -> list[Lease]:
         """Send the canary and wait for its outcome; return what is in hand then. A canary that dies sets `stop`."""
+        self._sent_before = len(self._copies())
         ids = set(self.plan.options.get("canary_ids") or ())
         if not ids:
             return list(in_hand)
@@ -86,10 +89,18 @@ class Watched:
         following.wait(
             (lambda: None) if self.plan.queue.is_fifo else lambda: left.extend(scan.look()), until=self._enough
         )
+        saw_all = not self.plan.queue.is_fifo and self._look_through(scan, left)
         if not self.kit.stop.is_set():
-            following.search(besides=None if self.plan.queue.is_fifo else self.plan.queue.arn)
+            following.search(besides=self.plan.queue.arn if saw_all else None)
         self._judge_canary(following, len(ids))
         return left
+
+    def _look_through(self, scan: Scan, left: list[Lease]) -> bool:
+        """Receive until nothing new comes, because one look shows ten at most; return whether all of it was seen."""
+        scan = replace(scan, end=EndOfQueue(self.kit.clock, began_ms=self.kit.sqs.now_ms()))
+        while not (scan.end.reached or scan.bounded or self.kit.stop.is_set()):
+            left.extend(scan.look())
+        return scan.end.reached
 
     def _enough(self) -> bool:
         """Tell whether a canary has come back, and others have had the time to."""
@@ -114,12 +125,13 @@ class Watched:
         """End the run when a larger share of what was sent has come back than may."""
         percent = self.watching.stop_on_returned
         counts = self.hold.tally.counts()
-        if percent is None or self.stop or not counts.succeeded:
+        sent = self._sent_before + counts.succeeded  # a run that is resumed meets the returns of before, too
+        if percent is None or self.stop or not sent:
             return
-        if counts.returned * 100 > percent * counts.succeeded:
+        if counts.returned * 100 > percent * sent:
             self.stop = Stop(
                 code=TOO_MANY_RETURNED,
-                message=f"{counts.returned} of {counts.succeeded} messages came back, more than {percent:g} %",
+                message=f"{counts.returned} of {sent} messages came back, more than {percent:g} %",
             )
             self.halt.set()
 
