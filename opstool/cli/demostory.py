@@ -1,7 +1,7 @@
 """The story that `opstool demo` tells: real messages die in a real consumer, are looked at, mended and put back.
 
 Every command it prints is the command that it runs, through the same `main` as a person's, on an embedded AWS that
-lives as long as the story. Only the mending in between is done here, because editing an export is an editor's work.
+lives as long as the story.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from opstool.cli.errors import CAME_BACK, DONE
 from opstool.doors.samconfig import local_parameters
 from opstool.doors.toolkit import default_state_dir
 from opstool.words.errors import NotFoundError, OpstoolError
@@ -41,11 +42,10 @@ _POLL_S = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class Story:
-    """The teller: `main` runs a command, `say` prints a line; everything it writes goes into `folder`."""
+    """The teller: `main` runs a command, `say` prints a line."""
 
     main: Main
     say: Say
-    folder: Path
     aws: LocalAws
 
     def tell(self) -> None:
@@ -53,7 +53,7 @@ class Story:
         self._send_and_watch()
         biggest = self._look()
         self._look_closer(biggest["sample_id"])
-        self._redrive_without_mending(biggest["fingerprint"])
+        self._send_a_few(biggest["fingerprint"])
         self._mend(biggest["fingerprint"])
         self._throw_the_rest_away()
 
@@ -84,47 +84,39 @@ class Story:
         self._chapter("One of the most frequent kind, in full: its attempts, and the traceback of the last.")
         self._run("dlq", "show", message_id)
 
-    def _redrive_without_mending(self, fingerprint: str) -> None:
-        self._chapter("Put back as they are, they die again: a redrive mends nothing.")
-        self._run("dlq", "redrive", "--reason", fingerprint, "--yes", "--note", "are they really broken?")
-        self._until(lambda: self._depth("ProcessingDLQURL") == DEAD, f"the same {POISON} back in the DLQ")
-        self._note(f"all {POISON} came back, under new ids")
+    def _send_a_few(self, fingerprint: str) -> None:
+        self._chapter("A few of them go back first: a redrive mends nothing, and a canary tells.")
+        note = "are they really broken?"
+        self._run("dlq", "redrive", "--reason", fingerprint, "--canary", "2", "--yes", "--note", note, wanted=CAME_BACK)
+        self._note("status 5: they died again, and the others were not sent")
 
     def _mend(self, fingerprint: str) -> None:
-        export, mended = self.folder / "dead.jsonl", self.folder / "mended.jsonl"
-        self._chapter("So they are exported, mended, and sent to the queue they died in.")
-        self._run("dlq", "export", "--reason", fingerprint, "--to-file", str(export))
-        count = mend(export, mended)
-        self._note(f"{count} bodies mended: `poison` becomes `message`")
-        self._run("dlq", "import", str(mended), "--to-source", "--yes")
-        self._until(lambda: self._depth("ProcessingQueueURL") == 0, "the mended messages consumed")
-        if self._depth("ProcessingDLQURL") != DEAD:
+        self._chapter(
+            "An old client wrote `poison` where the consumer wants `message`: their bodies are mended on the way."
+        )
+        self._run("dlq", "redrive", "--reason", fingerprint, "--transform", "{message: body.poison}", "--wait", "--yes")
+        if self._depth("ProcessingDLQURL") != DEAD - POISON:
             raise OpstoolError("the mended messages died again", code="demo_failed")
-        self._note(f"{count} were consumed; their broken originals still lie in the DLQ")
 
     def _throw_the_rest_away(self) -> None:
-        self._chapter("The originals are purged into an archive; `opstool dlq import` would bring them back.")
+        self._chapter("What nobody can mend is purged into an archive; the command that undoes it is printed.")
         name = self.aws.outputs["ProcessingDLQARN"].rsplit(":", 1)[-1]
         self._run("dlq", "purge", "--confirm", name)
         left = self._depth("ProcessingDLQURL")
         self.say("")
         self.say(
-            f"{FINE + DEAD} sent: {FINE} consumed at once, {POISON} mended and consumed. "
-            f"{DEAD} originals archived. {left} left in the dead-letter queue."
+            f"{FINE + DEAD} sent: {FINE} consumed at once, {POISON} mended and consumed, {DEAD - POISON} archived. "
+            f"{left} left in the dead-letter queue."
         )
         if left:
             raise OpstoolError("the dead-letter queue is not empty", code="demo_failed")
 
-    def _run(self, *words: str) -> None:
+    def _run(self, *words: str, wanted: int = DONE) -> None:
         """Print a command and run it."""
-        self.say(f"$ opstool --local {shlex.join(self._shown(word) for word in words)}")
+        self.say(f"$ opstool --local {shlex.join(words)}")
         status = self.main(["--local", *words])
-        if status:
+        if status != wanted:
             raise OpstoolError(f"`opstool {words[0]}` ended with status {status}", code="demo_failed")
-
-    def _shown(self, word: str) -> str:
-        """Return a word as a person would type it: files of the story without their temporary folder."""
-        return Path(word).name if word.startswith(str(self.folder)) else word
 
     def _chapter(self, title: str) -> None:
         self.say("")
@@ -162,7 +154,7 @@ def tell(main: Main, say: Say, *, template: Path | None = None) -> None:
         parameters = local_parameters(path.parent / "samconfig.toml")
         with start(path, stack_name=STACK_NAME, parameters=parameters, state_dir=folder) as aws:
             say(f"stack {aws.stack_name} on {aws.endpoint_url}")
-            Story(main=main, say=say, folder=folder, aws=aws).tell()
+            Story(main=main, say=say, aws=aws).tell()
     say(f"The whole story took {time.monotonic() - started:.0f} s.")
 
 
@@ -190,12 +182,3 @@ def find_template() -> Path:
         code="template_not_found",
         hint="run the demo in a clone of the repository",
     )
-
-
-def mend(export: Path, mended: Path) -> int:
-    """Write the exported messages with their bodies mended; return how many there are."""
-    documents = [json.loads(line) for line in export.read_text(encoding="ascii").splitlines()]
-    for document in documents:
-        document["body"] = json.dumps({"message": json.loads(document["body"])["poison"]})
-    mended.write_text("".join(json.dumps(document) + "\n" for document in documents), encoding="ascii")
-    return len(documents)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from opstool.doors.sqs import Sqs
 from opstool.doors.toolkit import Toolkit
 from opstool.engine.dlq import DeadLetterQueue
-from opstool.engine.following.destination import destination_of
+from opstool.engine.following.destination import described
 from opstool.engine.following.gauge import Gauge
 from opstool.engine.following.returns import Returns
 from opstool.engine.following.search import search
@@ -56,7 +56,9 @@ class Following:
         self.returns.expect(self.copies)
         for arn in sorted({each.target_arn for each in self.copies if each.target_arn}):
             try:
-                self._gauges[arn] = Gauge(destination_of(*self.reach(arn)), self.kit.clock)
+                sqs, queue = self.reach(arn)
+                first = sqs.attributes(queue)  # at once: a quick consumer has taken them at the next look
+                self._gauges[arn] = Gauge(described(sqs, queue, first), self.kit.clock, first=first)
             except OpstoolError as error:
                 self._give_up(arn, error)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from opstool.doors.clock import Clock
 from opstool.engine.following.destination import Destination
 from opstool.words.errors import ServiceError
+from opstool.words.queue import QueueAttributes
 
 _EMPTY_FOR_S = 6.0
 """So long a queue that was seen with messages must look empty: its counts lag."""
@@ -13,9 +14,9 @@ _NEVER_SEEN_FOR_S = 20.0
 
 
 class Gauge:
-    """The counts of one destination since something was sent to it; `read` it again and again."""
+    """The counts of one destination since something was sent to it: of the `first` look, then of each `read`."""
 
-    def __init__(self, destination: Destination, clock: Clock) -> None:
+    def __init__(self, destination: Destination, clock: Clock, *, first: QueueAttributes) -> None:
         self.destination = destination
         self._clock = clock
         self._empty_since: float | None = None
@@ -23,6 +24,7 @@ class Gauge:
         self._settled_at = clock.monotonic() + _NEVER_SEEN_FOR_S
         self._seen_full = False
         self.is_done = False
+        self._note(first)
 
     def read(self) -> None:
         """Look once; a failure that passes is no reading. Raises what is no such failure.
@@ -37,6 +39,9 @@ class Gauge:
             if not error.retryable:
                 raise
             return
+        self._note(told)
+
+    def _note(self, told: QueueAttributes) -> None:
         now = self._clock.monotonic()
         total = told.depth + told.in_flight + told.delayed
         self._seen_full = self._seen_full or total > 0
