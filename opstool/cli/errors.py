@@ -51,6 +51,8 @@ def report_status(report: Report, *, interrupted: bool) -> int:
         return FAILED
     if report.came_back:
         return CAME_BACK
+    if report.stopped:
+        return PARTIAL
     return {Status.REFUSED: REFUSED, Status.PARTIAL: PARTIAL}.get(report.status, DONE)
 
 

@@ -35,6 +35,7 @@ class Interrupts:
         self._leave = leave
         self._monotonic = monotonic
         self._before: dict[int, Any] = {}
+        self._kit: Toolkit | None = None
         self._stop: threading.Event | None = None
         self._notices: Notices | None = None
         self._seen = 0
@@ -57,7 +58,7 @@ class Interrupts:
     @contextmanager
     def graceful(self, kit: Toolkit, notices: Notices) -> Iterator[None]:
         """Let the first signal end the work of this toolkit in good order."""
-        self._stop, self._notices = kit.stop, notices
+        self._kit, self._stop, self._notices = kit, kit.stop, notices
         try:
             yield
         finally:
@@ -78,8 +79,8 @@ class Interrupts:
 
     def _stop_gently(self, stop: threading.Event) -> None:
         stop.set()
-        if self._notices:
-            self._notices.line("interrupted: finishing what is in hand, releasing the rest (again: leave now)")
+        if self._notices and self._kit:
+            self._notices.line(f"interrupted: {self._kit.at_stop} (again: leave now)")
 
     def _leave_now(self) -> None:
         flush = threading.Thread(target=_flush, daemon=True)

@@ -26,6 +26,7 @@ def attributes_of(values: Mapping[str, str]) -> QueueAttributes:
         policy=values.get("Policy") or None,
         kms_key_id=values.get("KmsMasterKeyId") or None,
         kms_data_key_reuse_s=int(reuse) if reuse else None,
+        delay_s=int(values.get("DelaySeconds", 0)),
         sse_managed=values.get("SqsManagedSseEnabled", "false").lower() == "true",
     )
 

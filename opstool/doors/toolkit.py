@@ -49,8 +49,9 @@ def _no_other_place(_elsewhere: Connection) -> Place:
 class Toolkit:
     """The doors and settings of one invocation. Set `stop` from a signal handler to end gracefully.
 
-    `program` begins a command that can be pasted: opstool, and the options that choose this AWS. `reach` opens another
-    account, region or server; ask `place` for one, which opens each of them once and counts its requests.
+    `at_stop` says what a set `stop` means at the moment. `program` begins a command that can be pasted: opstool, and
+    the options that choose this AWS. `reach` opens another account, region or server; ask `place` for one, which opens
+    each of them once and counts its requests.
     """
 
     sqs: Sqs
@@ -68,6 +69,7 @@ class Toolkit:
     workers: int = DEFAULT_WORKERS
     log_reading: LogReading = field(default_factory=LogReading)
     stop: threading.Event = field(default_factory=threading.Event)
+    at_stop: str = "finishing what is in hand, releasing the rest"
     watch: Watch = _no_progress
     program: str = "opstool"
     _places: dict[Connection, Place] = field(default_factory=dict, init=False)

@@ -75,6 +75,8 @@ class Gate:
             if not self._refused:
                 return ()
             times = "once" if self._refused == 1 else f"{self._refused:,} times"
+            if self._most == 1:  # as on a FIFO queue: nobody is there to wait
+                return (f"SQS throttled {times}",)
             return (f"SQS throttled {times}: of {self._most} workers, as few as {self._lowest:.0f} asked at once",)
 
     def _learn(self, turn: Turn) -> None:

@@ -9,9 +9,8 @@ Leaving the `with` releases whatever is still held, executed or not.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 from opstool.doors.toolkit import Toolkit
@@ -26,13 +25,12 @@ from opstool.engine.survey import behind_a_group, stopped_at_the_limit
 from opstool.engine.throttle import Throttle
 from opstool.engine.transfer import Transfer
 from opstool.engine.upload import Upload
-from opstool.engine.watching.watched import LOOK_EVERY_S, Watched, why
+from opstool.engine.watching.watched import Watched
 from opstool.words.closing import Closing
-from opstool.words.errors import OpstoolError, StorageError
-from opstool.words.plan import Plan, price_usd
+from opstool.words.errors import OpstoolError
+from opstool.words.plan import Plan
 from opstool.words.record import State
 from opstool.words.report import Counts, Report, Status, Tally
-from opstool.words.watching import TOO_MANY_RETURNED
 
 
 @dataclass(kw_only=True)
@@ -86,30 +84,7 @@ class Run(Closing):
         report = self._report(started, bounded=bounded)
         if self.upload and report.status is Status.DONE:  # until then a resume adds to the file
             self.upload.forget_file()
-        return self._followed(report, self.watched) if self.watched else report
-
-    def _followed(self, report: Report, watched: Watched) -> Report:
-        """Return the report with what became of what was sent; the run itself has ended, whatever happens here."""
-        try:
-            outcome, stopped = watched.outcome(), watched.stop
-        except StorageError as error:  # what was done is told all the same
-            return replace(report, error_code=error.code, notes=(*report.notes, error.message))
-        if stopped is not None and stopped.code == TOO_MANY_RETURNED:
-            stopped = replace(stopped, message=stopped.message + why(outcome))
-        requests, billed = (
-            now - before for now, before in zip(self.kit.spent(), self.hold.requests_before, strict=True)
-        )
-        report = replace(
-            report,
-            outcome=outcome,
-            stopped=stopped,
-            notes=(*report.notes, *outcome.notes),
-            requests=requests,
-            cost_usd=price_usd(billed, fifo=self.plan.queue.is_fifo),
-        )
-        with suppress(StorageError):  # as above, and the journal has the run's own report
-            self.kit.journal.finish_run(self.plan.run_id, report.status, report.document())
-        return report
+        return self.watched.told(report) if self.watched else report
 
     def _carry_out(self, sink: Sink) -> bool:
         """Run the scan to its end; return whether it was bounded. An error that stops it is kept for the report."""
@@ -117,7 +92,7 @@ class Run(Closing):
         scan = self._scan(transfer)
         try:
             if self.watched and self.watched.watching.holds_everything:
-                self._watch_over(scan, self.watched)
+                self.watched.carry_out(scan, self.in_hand)
             else:
                 with kit.watch(plan.verb, self.hold.tally, plan.count):
                     scan.run(self.in_hand)
@@ -146,28 +121,6 @@ class Run(Closing):
             taken=set(self.begun) | set(self.settled),
             gate=self._gate,
         )
-
-    def _watch_over(self, scan: Scan, watched: Watched) -> None:
-        """Send the canary, and then, unless it has come back, the rest."""
-        in_hand = watched.send_canary(scan, self.in_hand or self._gathered(scan))
-        if watched.stop:
-            return
-        if watched.watching.stop_on_returned is not None:
-            scan.look_every_s, scan.on_look = LOOK_EVERY_S, watched.watch_rest
-        with self.kit.watch(self.plan.verb, self.hold.tally, self.plan.count):
-            scan.run(in_hand)
-
-    def _gathered(self, scan: Scan) -> list[Lease]:
-        """Return everything that is meant, received and held: a run that is resumed has nothing in hand."""
-        found: list[Lease] = []
-        lock = threading.Lock()
-
-        def keep(batch: list[Lease]) -> None:
-            with lock:
-                found.extend(batch)
-
-        replace(scan, settle=keep, owed=lambda: False, taken=set(), limit=most(self.plan.ids, None)).run()
-        return found
 
     def _carry_up(self) -> None:
         """Take the archive where it is to lie, also that of an interrupted run; an error is the run's."""

@@ -14,10 +14,16 @@ from opstool.words.errors import UsageError
 _T = TypeVar("_T")
 
 
+_SLOWEST_RATE = 1e-6
+"""A message in eleven days, of the fourteen that SQS keeps one; and no clock of a machine can wait for ever."""
+
+
 def check_rate(rate: float | None) -> None:
     """Raise UsageError when nothing could be sent at this rate; None is no bound."""
     if rate is not None and not (rate > 0 and math.isfinite(rate)):
         raise UsageError("the rate must be a number of messages a second above 0", code="invalid_rate")
+    if rate is not None and rate < _SLOWEST_RATE:
+        raise UsageError(f"the rate must be at least {_SLOWEST_RATE:f} messages a second", code="invalid_rate")
 
 
 class Throttle:

@@ -82,8 +82,10 @@ def prepare(  # noqa: PLR0913 - one parameter for each choice, all but the first
     whole = watching.holds_everything or poison.treatment == "only" or mended is not None
     with ExitStack() as undo:
         hold = undo.enter_context(Hold(kit, dlq, exclusive=True))
-        found = find(kit, hold, dlq, selection, limit, whole=whole, reasons=watching.canary is not None)
+        most = None if poison.treatment == "only" else limit  # the poison has to be found among the others first
+        found = find(kit, hold, dlq, selection, most, whole=whole, reasons=watching.canary is not None)
         found = _set_aside(kit, hold, dlq, found, poison, mended)
+        found = replace(found, matched=found.matched[:limit])
         routes = Routes(sqs=kit.sqs, dlq=dlq, journal=kit.journal, to=there.queue if there else None)
         routes.refuse_uncertain(found.messages)
         draft = _draft(kit, dlq, there, found, routes, run_id=run_id, selection=selection, limit=limit)

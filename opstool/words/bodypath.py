@@ -14,6 +14,8 @@ from opstool.words.document import MESSAGE_KEYS
 
 OPTION = "--set"
 _BODY = "body"
+# It is JSONPath, and would make a field of that name; a key that is meant is quoted.
+_JSONPATH_ROOTS = ("$.", "$[")
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 _BARE = re.compile(r'[^\s."\[\]=]+')
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -92,6 +94,8 @@ def parse_setting(text: str) -> Setting:
     if foreign:
         raise point_at(OPTION, text, foreign.start(), "this is not UTF-8 text")
     steps, end = _steps(text)
+    if text.startswith(_JSONPATH_ROOTS):
+        raise point_at(OPTION, text, 0, "$ is not the body here", hint=f"{OPTION} body.status=new")
     if steps[0] == _BODY:
         steps = steps[1:]
         if not steps:
@@ -123,7 +127,8 @@ def _steps(text: str) -> tuple[list[Step], int]:
             steps.append(int(index[1]))
             place = index.end()
         elif char == "[":
-            raise point_at(OPTION, text, place + 1, "an index is a whole number, and counts from 0")
+            problem = "an index is a whole number, and counts from 0"
+            raise point_at(OPTION, text, place + 1, problem, hint='a key is written body."a b"')
         else:
             raise point_at(OPTION, text, place, "a change is given as PATH=VALUE", hint=f"{OPTION} body.status=new")
     return steps, place
@@ -140,4 +145,4 @@ def _key(text: str, place: int) -> tuple[str, int]:
         problem = (
             "the quoted key does not end here" if text[place : place + 1] == '"' else "the name of a key is missing"
         )
-        raise point_at(OPTION, text, place, problem) from None
+        raise point_at(OPTION, text, place, problem, hint=f"{OPTION} body.status=new") from None

@@ -38,6 +38,8 @@ _LONGEST_ARN = 2_048
 _ARN_PARTS = 6
 _STATUS = re.compile(r"[0-9]{3}", re.ASCII)
 _COUNT = re.compile(r"[0-9]{1,9}", re.ASCII)
+_MOST_INVOKED = 999_999_999
+"""As many digits as _COUNT: JSON admits thousands of them, and no other program reads such a number back."""
 # A body is parsed only where one of these stands in it: parsing costs a hundred times as much as looking.
 _MARKS = ('"TopicArn"', '"functionArn"', '"partnerResourceArn"')
 
@@ -172,7 +174,9 @@ def _of_destination(body: Mapping[str, Any]) -> Provenance | None:
     if not _is_record(body) or not isinstance(context, Mapping):
         return None
     invoked = context.get("approximateInvokeCount")
-    if not _is_arn(context.get("functionArn"), "lambda") or not isinstance(invoked, int) or isinstance(invoked, bool):
+    if not _is_arn(context.get("functionArn"), "lambda") or isinstance(invoked, bool):
+        return None
+    if not isinstance(invoked, int) or not 0 <= invoked <= _MOST_INVOKED:
         return None
     if not all(isinstance(context.get(key), str) for key in ("requestId", "condition")):
         return None

@@ -54,7 +54,7 @@ class QueueAttributes:
     """What SQS says of a queue; the counts are approximate and settle about a minute after traffic stops.
 
     `policy` is the queue's access policy as JSON, `kms_key_id` the id, ARN or alias of its KMS key, `sse_managed`
-    whether SQS encrypts with a key of its own.
+    whether SQS encrypts with a key of its own, `delay_s` for how long each message is hidden after its send.
     """
 
     depth: int
@@ -68,6 +68,7 @@ class QueueAttributes:
     kms_key_id: str | None = None
     kms_data_key_reuse_s: int | None = None
     sse_managed: bool = False
+    delay_s: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

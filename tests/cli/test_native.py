@@ -133,6 +133,7 @@ def test_detached_it_says_how_to_come_back(world: World) -> None:
     assert "dlq move-tasks orders-dlq" in ended.err
     run = world.run("history", "--output", "json").document["runs"][0]
     assert (run["status"], run["report"]["engine"]) == ("detached", "native")
+    assert world.run("history").out.splitlines()[1].split()[-2:] == ["detached", "-"]
 
 
 def test_a_task_that_moved_nothing_is_status_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

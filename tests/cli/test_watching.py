@@ -96,6 +96,15 @@ def test_a_canary_without_an_outcome_is_status_3(world: World) -> None:
     assert "resume" in ended.err
 
 
+def test_a_canary_of_everything_leaves_nothing_to_resume(world: World) -> None:
+    """All of it was sent: the hint names no command that would be refused."""
+    world.kill("a", "b")
+    ended = world.run("dlq", "redrive", "orders-dlq", "--canary", "5", "--canary-wait", "5s", "--yes")
+    assert ended.status == 3
+    assert "have no outcome" in ended.out
+    assert "resume" not in ended.err
+
+
 def test_the_history_has_the_outcome(world: World) -> None:
     """Of the run, and of each message."""
     world.kill(*(json.dumps({"bad": number}) for number in range(3)))

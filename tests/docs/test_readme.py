@@ -55,8 +55,9 @@ VARYING = (
     (re.compile(r"[ ]{2,}"), "  "),
 )
 
-# The consumer may be quick enough to reject a message again while its redrive still looks for more.
-MAY_BE_THERE = re.compile(r"  \d+ returned \(sent, and dead again\)")
+# The consumer may be quick enough to reject a message again while its redrive still looks for more; and a wait writes a
+# line every ten seconds.
+MAY_BE_THERE = re.compile(r"  \d+ returned \(sent, and dead again\)|waiting for the outcome: \d+s")
 
 
 def steady(text: str) -> list[str]:

@@ -179,6 +179,7 @@ def test_ctrl_c_cancels_the_move_task_and_says_what_has_moved(
         ended = process.end()
 
     assert ended.status == 130, ended.shown
+    assert "interrupted: cancelling the move task" in ended.shown
     assert ended.document["status"] == "interrupted"
     moved = source.counts()[0]
     assert 0 < moved < COUNT

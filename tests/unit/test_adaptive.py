@@ -62,6 +62,48 @@ def test_a_round_of_answers_adds_one_up_to_all() -> None:
     assert allowed[-1] == 8
 
 
+def asked_for(seconds: int, *, workers: int, bound: int, gate: Gate | None) -> tuple[int, int]:
+    """Let every worker that may do so ask an SQS with a bound once a second; return how many it took and refused."""
+    taken = refused = 0
+    for _ in range(seconds):
+        asking = workers if gate is None else int(min(workers, gate.allowed))
+        too_many = max(0, asking - bound)
+        if gate is not None:
+            rounds(gate, workers=asking, refused=too_many)
+        taken, refused = taken + asking - too_many, refused + too_many
+    return taken, refused
+
+
+@pytest.mark.parametrize("bound", [1, 2, 3, 5, 7])
+def test_far_fewer_are_refused_and_most_of_what_sqs_takes_is_used(bound: int) -> None:
+    """What the gate is for: without it everything above the bound is refused, second after second."""
+    most, refused = asked_for(1_000, workers=8, bound=bound, gate=None)
+    assert (most, refused) == (1_000 * bound, 1_000 * (8 - bound))
+    gate = Gate()
+    taken, refused = asked_for(1_000, workers=8, bound=bound, gate=gate)
+    assert taken >= 0.7 * most
+    assert refused <= 510
+    assert gate.notes()[0].startswith(f"SQS throttled {refused:,} times")
+
+
+def test_a_gate_opens_again_when_sqs_takes_everything() -> None:
+    """A bad minute, and then all of them ask again within another."""
+    gate = Gate()
+    asked_for(60, workers=8, bound=1, gate=gate)
+    assert gate.allowed < 3
+    asked_for(60, workers=8, bound=8, gate=gate)
+    assert gate.allowed == 8
+
+
+def test_one_worker_is_told_of_without_the_others() -> None:
+    """A FIFO queue has one; "of 1 workers" says nothing."""
+    gate = Gate()
+    rounds(gate, workers=1, refused=1)
+    assert gate.notes() == ("SQS throttled once",)
+    rounds(gate, workers=1, refused=1)
+    assert gate.notes() == ("SQS throttled 2 times",)
+
+
 @pytest.mark.parametrize("code", ["aws_error", "no_answer", "over_limit"])
 def test_other_errors_do_not_count(code: str) -> None:
     """They say nothing of too much."""
@@ -98,7 +140,7 @@ def test_whoever_waits_gets_in_when_a_place_is_free() -> None:
 
 
 @pytest.mark.parametrize("operation", ["ReceiveMessage", "SendMessageBatch"])
-def test_the_report_says_how_far_the_workers_went_down(world: World, operation: str) -> None:
+def test_the_report_says_that_sqs_throttled(world: World, operation: str) -> None:
     """Everything is moved all the same."""
     bodies = [f"body {number}" for number in range(120)]
     world.die(bodies)
@@ -106,8 +148,7 @@ def test_the_report_says_how_far_the_workers_went_down(world: World, operation: 
         world.fake.faults = FailCalls(operation, throttled(operation), calls=range(1, 4))
         report = run.execute()
     assert (report.status, report.counts.succeeded) == (Status.DONE, 120)
-    [note] = [each for each in report.notes if each.startswith("SQS throttled 3 times")]
-    assert note.endswith("asked at once")
+    assert [each for each in report.notes if each.startswith("SQS throttled 3 times")]
     assert sorted(world.bodies(world.source)) == sorted(bodies)
 
 

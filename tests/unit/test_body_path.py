@@ -45,6 +45,8 @@ def test_a_path_is_read_up_to_its_first_equals_sign(text: str, steps: tuple[str 
         ("a", 1, "PATH=VALUE"),
         ("a b=x", 1, "PATH=VALUE"),
         ("body=x", 4, "the name of a field is missing"),
+        ("$.a=1", 0, "$ is not the body here"),
+        ("$[0]=1", 0, "$ is not the body here"),
         ("a[x]=1", 2, "an index is a whole number"),
         ("a[-1]=1", 2, "an index is a whole number"),
         ("a[12345678]=1", 2, "an index is a whole number"),

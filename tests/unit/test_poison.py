@@ -79,6 +79,16 @@ def test_a_quarantine_takes_the_poison_and_nothing_else(world: World) -> None:
     assert world.bodies(world.dlq) == ['{"n": 3}']
 
 
+def test_a_limit_counts_the_poison_alone(world: World) -> None:
+    """It is found among the others, wherever it lies."""
+    quarantine = world.add_queue("orders-quarantine")
+    world.die(['{"n": 1}', '{"n": 2}'])
+    bounce(world, 3)
+    world.die([f'{{"n": {number}}}' for number in range(3, 30)])
+    report = send(world, to=quarantine.name, poison=PoisonRule(treatment="only"), limit=1)
+    assert (report.counts.succeeded, len(world.bodies(quarantine))) == (1, 1)
+
+
 @pytest.mark.parametrize(
     "rule", [PoisonRule(returns=0), PoisonRule(treatment="only")], ids=["never returned", "back to where it died"]
 )

@@ -121,6 +121,8 @@ def changed(name: str, *path: str, to: Any) -> Message:
         ("lambda destination, failure", ["requestContext", "condition"], None),
         ("lambda destination, failure", ["requestContext", "requestId"], 1),
         ("lambda destination, failure", ["requestContext", "approximateInvokeCount"], True),
+        ("lambda destination, failure", ["requestContext", "approximateInvokeCount"], -1),
+        ("lambda destination, failure", ["requestContext", "approximateInvokeCount"], 10**4_000),
         ("pipes", ["version"], 1.0),
         ("pipes", ["context"], []),
         ("pipes", ["context", "partnerResourceArn"], SOURCE),

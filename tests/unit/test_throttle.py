@@ -179,7 +179,14 @@ def test_a_rate_at_which_nothing_could_be_sent_is_refused(rate: float) -> None:
         check_rate(rate)
 
 
-@pytest.mark.parametrize("rate", [None, 0.1, 1_000.0])
+@pytest.mark.parametrize("rate", [1e-7, 1e-12, 5e-324])
+def test_a_rate_that_no_clock_can_wait_for_is_refused(rate: float) -> None:
+    """The second message would leave after its retention, or after the last second that a thread can wait for."""
+    with pytest.raises(UsageError, match=r"at least 0\.000001 messages a second"):
+        check_rate(rate)
+
+
+@pytest.mark.parametrize("rate", [None, 1e-6, 0.1, 1_000.0])
 def test_any_other_rate_is_taken(rate: float | None) -> None:
     """None is no bound."""
     check_rate(rate)

@@ -151,6 +151,14 @@ def test_more_canaries_than_messages_are_all_of_them(world: World) -> None:
     assert report.outcome.count(Fate.SUCCEEDED) == 4
 
 
+def test_a_target_that_delays_its_messages_is_given_more_time(world: World) -> None:
+    """Its delay comes before the first receive."""
+    slow = world.add_queue("orders-slow", dlq=world.dlq, DelaySeconds="300")
+    world.die(good(2))
+    with redrive.prepare(world.kit(), world.dlq.arn, to=slow.arn, watching=Watching(canary=1)) as run:
+        assert "up to 390 s" in run.plan.facts["canary"]
+
+
 def test_a_canary_and_its_selection_hold_together(world: World) -> None:
     """Only what is selected goes, first some of it."""
     world.die(good(30))
@@ -279,3 +287,56 @@ def test_what_cannot_be_watched_is_refused(world: World, watching: Watching) -> 
     """Before anything is received."""
     with pytest.raises(UsageError):
         redrive.prepare(world.kit(), world.dlq.arn, watching=watching)
+
+
+def test_a_large_canary_that_dies_is_seen_to_the_last(world: World) -> None:
+    """One look shows ten; what was not looked for is not called a success."""
+    world.die(bad(120))
+    Consumer(world)
+    report = watch(world, Watching(canary=100))
+    assert report.outcome is not None
+    assert (report.outcome.count(Fate.RETURNED), report.outcome.count(Fate.SUCCEEDED)) == (100, 0)
+    assert (report.counts.returned, report.counts.released) == (100, 20)
+
+
+def test_a_target_without_a_dead_letter_queue_that_fails_for_ever_proves_nothing(world: World) -> None:
+    """Its messages are in flight again and again, and never leave."""
+    world.die(bad(5))
+    target = world.add_queue("elsewhere")
+    world.source = target
+    Consumer(world)
+    report = watch(world, Watching(canary=2), to=target.name)
+    assert report.stopped is not None
+    assert report.stopped.code == CANARY_UNKNOWN
+    assert report.counts.succeeded == 2
+
+
+def test_a_returns_share_counts_what_was_sent_before_a_resume(world: World) -> None:
+    """The returns of before are met again; so what they are measured by is everything that was sent."""
+    world.die([json.dumps({"n": number, "bad": number % 12 == 0}) for number in range(200)])
+    Consumer(world)
+    kit = world.kit()
+    world.clock.every(60, kit.stop.set)
+    with redrive.prepare(kit, world.dlq.arn, watching=Watching(stop_on_returned=15), rate=2) as run:
+        run_id = run.execute().run_id or ""
+    with history.resume(world.kit(), run_id) as run:
+        report = run.execute()
+    assert (report.status, report.stopped) == (Status.DONE, None)
+
+
+def test_counts_that_lag_do_not_make_a_paused_consumer_a_success(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Just after the send nothing is counted yet, which looks as if everything had been taken."""
+    world.die(good(5))
+    call, lagging = world.call, iter(range(4))
+
+    def late(operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        answer = call(operation, request)
+        asked = operation == "GetQueueAttributes" and request.get("QueueUrl") == world.source.url
+        if asked and world.stored(world.source) and next(lagging, None) is not None:
+            answer["Attributes"]["ApproximateNumberOfMessages"] = "0"
+        return answer
+
+    monkeypatch.setattr(world, "call", late)
+    report = watch(world, Watching(canary=2))
+    assert report.stopped is not None
+    assert (report.stopped.code, report.counts.succeeded) == (CANARY_UNKNOWN, 2)

@@ -23,6 +23,7 @@ from opstool.verbs.history import RunDetails
 from opstool.words.document import iso
 from opstool.words.fate import Fate
 from opstool.words.record import Move, RunRecord
+from opstool.words.report import Status
 
 _RUN_COLUMNS = (
     Column(title="RUN", whole=True),
@@ -143,7 +144,7 @@ def _outcome_lines(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _run_row(run: RunRecord) -> list[Cell]:
-    succeeded = (run.report or {}).get("succeeded")
+    succeeded = None if run.status == Status.DETACHED else (run.report or {}).get("succeeded")  # SQS goes on: unknown
     texts = [
         run.run_id,
         iso(run.started_at_ms)[:19].replace("T", " "),

@@ -20,11 +20,12 @@ class Destination:
     visibility_timeout_s: int
     max_receive_count: int | None = None
     dlq_arn: str | None = None
+    delay_s: int = 0
 
     @property
     def tries_s(self) -> float:
-        """Return how long a message is tried: visibility timeout x maxReceiveCount, from its first receive."""
-        return float(self.visibility_timeout_s * (self.max_receive_count or 1))
+        """Return how long a message is tried: visibility timeout x maxReceiveCount, after the queue's own delay."""
+        return float(self.delay_s + self.visibility_timeout_s * (self.max_receive_count or 1))
 
     @property
     def bound_s(self) -> float:
@@ -50,4 +51,5 @@ def described(sqs: Sqs, queue: Queue, attributes: QueueAttributes) -> Destinatio
         visibility_timeout_s=attributes.visibility_timeout_s,
         max_receive_count=policy.max_receive_count if policy else None,
         dlq_arn=policy.dlq_arn if policy else None,
+        delay_s=attributes.delay_s,
     )

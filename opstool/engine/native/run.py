@@ -52,6 +52,7 @@ class NativeRun(Closing):
         others = [each.started_at_ms for each in refuse_active(kit, queue)]
         if kit.stop.is_set():
             raise InterruptedRunError("interrupted; nothing was changed")
+        kit.at_stop = "cancelling the move task, waiting until SQS has"
         with alive(kit, self.plan.run_id):
             started = kit.clock.monotonic()
             kit.journal.start_run(run_record(kit, self.plan, note))

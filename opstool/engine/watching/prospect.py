@@ -48,7 +48,8 @@ def warnings(
 
 def _formula(slowest: Destination) -> str:
     receives = slowest.max_receive_count or 1
-    return f"visibility timeout {slowest.visibility_timeout_s} s x {receives} receives + {COUNTS_SETTLE_S} s"
+    delay = f"delay {slowest.delay_s} s + " if slowest.delay_s else ""
+    return f"{delay}visibility timeout {slowest.visibility_timeout_s} s x {receives} receives + {COUNTS_SETTLE_S} s"
 
 
 def _short(slowest: Destination, wait_s: float) -> str:

@@ -11,7 +11,9 @@ a group of which we hold a message.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from opstool.doors.toolkit import Toolkit
@@ -21,13 +23,14 @@ from opstool.engine.following.follow import Following, Reach
 from opstool.engine.following.returns import Returns
 from opstool.engine.hold import Hold
 from opstool.engine.lease import Lease
-from opstool.engine.scan import Scan
+from opstool.engine.scan import Scan, most
 from opstool.engine.watching.halt import Halt
+from opstool.words.errors import StorageError
 from opstool.words.fate import Copy, Fate, Fates
 from opstool.words.logevent import Sought
 from opstool.words.message import Message
-from opstool.words.plan import Plan
-from opstool.words.report import Outcome
+from opstool.words.plan import Plan, price_usd
+from opstool.words.report import Outcome, Report
 from opstool.words.watching import CANARY_RETURNED, CANARY_UNKNOWN, TOO_MANY_RETURNED, Stop, Watching
 
 LOOK_EVERY_S = 2.0
@@ -58,6 +61,28 @@ class Watched:
     def __post_init__(self) -> None:
         """Make the event that ends the run."""
         self.halt = Halt(self.kit.stop)
+
+    def carry_out(self, scan: Scan, in_hand: Sequence[Lease]) -> None:
+        """Send the canary, and then, unless it has come back, the rest."""
+        left = self.send_canary(scan, in_hand or self._gathered(scan))
+        if self.stop:
+            return
+        if self.watching.stop_on_returned is not None:
+            scan.look_every_s, scan.on_look = LOOK_EVERY_S, self.watch_rest
+        with self.kit.watch(self.plan.verb, self.hold.tally, self.plan.count):
+            scan.run(left)
+
+    def _gathered(self, scan: Scan) -> list[Lease]:
+        """Return everything that is meant, received and held: a run that is resumed has nothing in hand."""
+        found: list[Lease] = []
+        lock = threading.Lock()
+
+        def keep(batch: list[Lease]) -> None:
+            with lock:
+                found.extend(batch)
+
+        replace(scan, settle=keep, owed=lambda: False, taken=set(), limit=most(self.plan.ids, None)).run()
+        return found
 
     def judge(self, message: Message, outcome: Outcome | None) -> Outcome | None:
         """Return the outcome of a received message, with what is known of the returns."""
@@ -134,6 +159,28 @@ class Watched:
                 message=f"{counts.returned} of {sent} messages came back, more than {percent:g} %",
             )
             self.halt.set()
+
+    def told(self, report: Report) -> Report:
+        """Return the report with what became of what was sent; the run itself has ended, whatever happens here."""
+        try:
+            outcome, stopped = self.outcome(), self.stop
+        except StorageError as error:  # what was done is told all the same
+            return replace(report, error_code=error.code, notes=(*report.notes, error.message))
+        if stopped is not None and stopped.code == TOO_MANY_RETURNED:
+            stopped = replace(stopped, message=stopped.message + why(outcome))
+        spent = zip(self.kit.spent(), self.hold.requests_before, strict=True)
+        requests, billed = (now - before for now, before in spent)
+        report = replace(
+            report,
+            outcome=outcome,
+            stopped=stopped,
+            notes=(*report.notes, *outcome.notes),
+            requests=requests,
+            cost_usd=price_usd(billed, fifo=self.plan.queue.is_fifo),
+        )
+        with suppress(StorageError):  # as above, and the journal has the run's own report
+            self.kit.journal.finish_run(self.plan.run_id, report.status, report.document())
+        return report
 
     def outcome(self) -> Fates:
         """Return what became of everything that was sent; with `wait` only once it is known, or can be."""
