@@ -13,7 +13,7 @@ from opstool.cli.outcome import outcome_hint, outcome_lines
 from opstool.cli.screen import safe, start_of
 from opstool.words.document import expires_at_ms
 from opstool.words.plan import Plan
-from opstool.words.report import Failure, Report, Status, Tally
+from opstool.words.report import SET_ASIDE, Failure, Report, Status, Tally
 
 _WOULD = {
     "redrive": "would send",
@@ -176,6 +176,15 @@ def _named(message_ids: Sequence[str]) -> str:
     return f": {ids}{f' and {more:,} more' if more > 0 else ''}" if ids else ""
 
 
+def _can_go_on(report: Report) -> bool:
+    """Tell whether a resume would find something to do: not where the rest was set aside on purpose."""
+    if report.run_id is None or report.verb == "send-test-batch":
+        return False
+    only_set_aside = bool(report.failures) and {each.code for each in report.failures} <= SET_ASIDE
+    rest = report.counts.released or report.error_code or not only_set_aside
+    return report.status is Status.INTERRUPTED or (report.status is Status.PARTIAL and bool(rest))
+
+
 def _hint(call: Invocation, report: Report) -> None:
     """Say what one might run next."""
     program = call.frame.program
@@ -184,7 +193,7 @@ def _hint(call: Invocation, report: Report) -> None:
     elif report.engine == "native":  # nobody can resume it
         if report.status not in {Status.DONE, Status.DETACHED}:
             call.notices.note(f"\nhint: {program} dlq move-tasks {report.queue} tells how it stands")
-    elif report.run_id and report.status in {Status.INTERRUPTED, Status.PARTIAL} and report.verb != "send-test-batch":
+    elif _can_go_on(report):
         call.notices.note(f"\nhint: {program} resume {report.run_id}")
     elif report.verb == "import" and report.counts.skipped:
         call.notices.note("\nhint: what was imported from an archive before is skipped; --again sends it once more")

@@ -118,6 +118,10 @@ class Tally:
         self._outcomes[message_id] = outcome
 
 
+SET_ASIDE = {"poison", "not_mended"}
+"""Failures that name what was skipped on purpose: the same run would skip it again."""
+
+
 class Status(StrEnum):
     """How a run ended."""
 

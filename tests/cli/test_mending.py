@@ -129,3 +129,12 @@ def test_a_run_that_was_resumed_mends_as_it_began(world: World) -> None:
     assert world.bodies(world.source) == [FINE]
     with gzip.open(Path(resumed.document["archive"]), "rt") as archive:
         assert [json.loads(line)["body"] for line in archive] == [OLD]
+
+
+def test_what_was_set_aside_is_not_hinted_at_again(world: World) -> None:
+    """A resume would skip it once more."""
+    world.kill('{"a": 1}', "no JSON")
+    ended = world.run("dlq", "redrive", "orders-dlq", "--set", "a=2", "--yes")
+    assert ended.status == 3
+    assert "not_mended" in ended.out
+    assert "resume" not in ended.err
