@@ -40,7 +40,7 @@ def _fate_lines(outcome: Fates) -> Iterator[str]:
     parts = [f"{number:,} {fate}" for fate, number in counts.items() if number]
     yield f"  outcome   {', '.join(parts)} (followed for {words.elapsed(outcome.waited_s)})"
     for reason, number in outcome.why():
-        why = safe(_name(reason.type, reason.message)) if reason else "no reason found"
+        why = safe(_name(reason.type, reason.message)) if reason else "no reason known"
         yield f"            {number:,} came back: {why}"
     for each in outcome.returned[:_IDS_SHOWN]:
         probably = " (probably: its body is the same)" if each.probable else ""
