@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 from opstool.doors.locking import RunLock
 from opstool.doors.sqs import MAX_BATCH_ENTRIES
 from opstool.doors.toolkit import Toolkit
+from opstool.engine.collector import patient_collector
 from opstool.engine.dlq import DeadLetterQueue
 from opstool.engine.endofqueue import EMPTY_RECEIVES_TO_END, EndOfQueue
 from opstool.engine.leases import Leases
@@ -22,6 +25,8 @@ class Hold(Closing):
     def __init__(self, kit: Toolkit, dlq: DeadLetterQueue, *, exclusive: bool) -> None:
         queue = dlq.queue
         self._lock = RunLock(kit.state_dir, queue.arn) if exclusive else None
+        self._undo = ExitStack()
+        self._undo.enter_context(patient_collector())
         self.leases = Leases(sqs=kit.sqs, queue=queue, clock=kit.clock, lease_s=kit.lease_s)
         self.tally = Tally()
         self.end = EndOfQueue(kit.clock, began_ms=kit.sqs.now_ms())
@@ -35,6 +40,7 @@ class Hold(Closing):
         try:
             self.leases.close()
         finally:
+            self._undo.close()
             if self._lock:
                 self._lock.release()
                 self._lock = None

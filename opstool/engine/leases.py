@@ -16,7 +16,7 @@ from opstool.doors.sqs import Sqs
 from opstool.doors.wire import EntryFailure, Received
 from opstool.engine.batches import each_batch
 from opstool.engine.deletion import Deletion
-from opstool.engine.lease import Lease
+from opstool.engine.lease import Lease, Moment
 from opstool.engine.leftovers import Leftovers
 from opstool.words.errors import OpstoolError
 from opstool.words.queue import Queue
@@ -86,7 +86,7 @@ class Leases:
 
         A message that SQS delivers twice while we hold it only renews its handle: one worker has it already.
         """
-        wall, monotonic = self._clock.wall(), self._clock.monotonic()
+        wall, monotonic = self._now()
         try:
             received = self._sqs.receive(self._queue, visibility_timeout_s=self._timeout_s(), wait_s=wait_s)
         except OpstoolError as error:
@@ -113,8 +113,9 @@ class Leases:
         """Extend every lease that was not just taken; a failure is tried again at the next beat."""
         due_after = self._lease_s / _BEATS_PER_LEASE / 2
         with self._lock:
+            now = self._now()
             due = [
-                lease for lease in self._held.values() if self._is_ours(lease) and lease.age_s(self._clock) >= due_after
+                lease for lease in self._held.values() if self._is_ours(lease, now) and lease.age_s(now) >= due_after
             ]
         each_batch(self._extend, due)
 
@@ -124,13 +125,17 @@ class Leases:
         What runs short is extended first. A lease that was once lost is not usable again, unless SQS delivers it anew.
         """
         with self._lock:
-            short = [lease for lease in leases if self._is_ours(lease) and lease.age_s(self._clock) > self._lease_s / 2]
-        each_batch(self._extend, short)
-        with self._lock:
-            kept = [lease for lease in leases if self._is_ours(lease)]
+            now = self._now()
+            kept = [lease for lease in leases if self._is_ours(lease, now)]
+            short = [lease for lease in kept if lease.age_s(now) > self._lease_s / 2]
+        if short:
+            each_batch(self._extend, short)
+            with self._lock:
+                now = self._now()
+                kept = [lease for lease in kept if self._is_ours(lease, now)]
         if len(kept) < len(leases):
             self._leftovers.may_be_hidden(self.longest_s)
-        self._drop([lease for lease in leases if lease not in kept], lapsed=True)
+            self._drop([lease for lease in leases if lease not in kept], lapsed=True)
         return kept
 
     def delete(self, leases: Sequence[Lease]) -> Deletion:
@@ -151,7 +156,8 @@ class Leases:
         if final:
             self._leftovers.may_be_hidden(self.longest_s)
         self._drop(leases)
-        doubtful = {each.message_id for each in leases if not self._is_ours(each)} - final.keys()
+        now = self._now()
+        doubtful = {each.message_id for each in leases if not self._is_ours(each, now)} - final.keys()
         return Deletion(final, doubtful)
 
     def _delete_once(self, leases: Sequence[Lease]) -> dict[str, EntryFailure]:
@@ -182,7 +188,8 @@ class Leases:
         """
         self._drop(leases)
         with self._lock:
-            ours = [lease for lease in leases if self._is_ours(lease)]
+            now = self._now()
+            ours = [lease for lease in leases if self._is_ours(lease, now)]
         if len(ours) < len(leases):  # by our count over; but the answer by which we count may have been late, or lost
             self._leftovers.may_be_hidden(self.longest_s)
         each_batch(self._release_batch, ours)
@@ -213,7 +220,7 @@ class Leases:
 
     def _extend(self, batch: Sequence[Lease]) -> None:
         handles = [lease.receipt_handle for lease in batch]
-        wall, monotonic = self._clock.wall(), self._clock.monotonic()
+        wall, monotonic = self._now()
         try:
             failed = self._sqs.change_visibility_batch(self._queue, handles, visibility_timeout_s=self._timeout_s())
         except OpstoolError as error:
@@ -229,9 +236,12 @@ class Leases:
                 elif not failure.retryable:  # SQS has several codes for a handle that is over; none gets better
                     lease.lost = True
 
-    def _is_ours(self, lease: Lease) -> bool:
+    def _now(self) -> Moment:
+        return Moment(self._clock.wall(), self._clock.monotonic())
+
+    def _is_ours(self, lease: Lease, now: Moment) -> bool:
         """Tell whether nobody else can have the message; a lease that is found too old is lost for good."""
-        lease.lost = lease.lost or lease.age_s(self._clock) >= self._lease_s
+        lease.lost = lease.lost or lease.age_s(now) >= self._lease_s
         return not lease.lost
 
     def _drop(self, leases: Iterable[Lease], *, lapsed: bool = False) -> None:

@@ -42,6 +42,9 @@ class Routes:
             return self._to
         arn = message.source_arn or self._archived_source(message)
         if arn:
+            known = self._by_arn.get(arn)
+            if isinstance(known, Queue):
+                return known
             with self._lock:
                 found = self._by_arn.get(arn) or self._look_up(arn)
                 if isinstance(found, Queue) or not found.retryable:  # what may be found later is asked for again

@@ -73,7 +73,10 @@ class Message:
 
         https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
         """
-        return len(self.body_bytes) + sum(
+        body = len(self.body) if self.body.isascii() else len(self.body_bytes)  # most are, and need not be encoded
+        if not self.attributes:
+            return body
+        return body + sum(
             len(_encoded(name)) + len(_encoded(attribute.type)) + len(attribute.value_bytes)
             for name, attribute in self.attributes.items()
         )
