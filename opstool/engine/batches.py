@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from typing import TypeVar
 
 from opstool.doors.sqs import MAX_BATCH_ENTRIES
@@ -15,17 +15,23 @@ _REQUESTS_AT_ONCE = 8
 Each = TypeVar("Each")
 
 
-def each_batch(action: Callable[[list[Each]], None], all_of_them: Iterable[Each]) -> None:
-    """Carry out `action` on every batch, several at once."""
-    batches = list(_batches(all_of_them))
-    if len(batches) == 1:
-        action(batches[0])
-    elif batches:
-        with ThreadPoolExecutor(_REQUESTS_AT_ONCE, thread_name_prefix="opstool-leases") as pool:
-            list(pool.map(action, batches))
+def each_batch(action: Callable[[list[Each]], None], all_of_them: Sequence[Each], *, at_once: int = 0) -> None:
+    """Carry out `action` on every batch, `at_once` of them at a time, or a few where that is less."""
+    starts = iter(range(0, len(all_of_them), MAX_BATCH_ENTRIES))
+    threads = min(max(_REQUESTS_AT_ONCE, at_once), -(-len(all_of_them) // MAX_BATCH_ENTRIES))
+    taking = threading.Lock()
 
+    def work() -> None:
+        while True:
+            with taking:
+                start = next(starts, None)
+            if start is None:
+                return
+            action(list(all_of_them[start : start + MAX_BATCH_ENTRIES]))
 
-def _batches(all_of_them: Iterable[Each]) -> Iterator[list[Each]]:
-    iterator = iter(all_of_them)
-    while batch := list(islice(iterator, MAX_BATCH_ENTRIES)):
-        yield batch
+    if threads <= 1:
+        work()
+        return
+    with ThreadPoolExecutor(threads, thread_name_prefix="opstool-leases") as pool:
+        for each in [pool.submit(work) for _ in range(threads)]:
+            each.result()

@@ -27,12 +27,12 @@ class Hold(Closing):
         self._lock = RunLock(kit.state_dir, queue.arn) if exclusive else None
         self._undo = ExitStack()
         self._undo.enter_context(patient_collector())
-        self.leases = Leases(sqs=kit.sqs, queue=queue, clock=kit.clock, lease_s=kit.lease_s)
         self.tally = Tally()
         self.end = EndOfQueue(kit.clock, began_ms=kit.sqs.now_ms())
         # One worker on a FIFO queue: AWS hands out a group to one receiver at a time, but not every emulator does,
         # and order is worth more than speed there.
         self.workers = 1 if queue.is_fifo else min(kit.workers, _useful_workers(dlq.attributes))
+        self.leases = Leases(sqs=kit.sqs, queue=queue, clock=kit.clock, lease_s=kit.lease_s, at_once=self.workers)
         self.requests_before = kit.spent()
 
     def close(self) -> None:

@@ -45,4 +45,4 @@ class Lease:
     def age_s(self, now: Moment) -> float:
         """Return for how long it has been held: the larger of monotonic and wall time, because machines sleep."""
         wall, monotonic = now.wall - self.held_since_wall, now.monotonic - self.held_since_monotonic
-        return wall if wall > monotonic else monotonic
+        return max(monotonic, wall)

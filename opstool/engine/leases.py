@@ -41,14 +41,16 @@ class Poll(NamedTuple):
 class Leases:
     """Everything we hold of one queue; thread-safe. Close it, and whatever is still held is released.
 
-    `before_longer` is told, before it is asked for, of a visibility timeout longer than any before.
+    `at_once` is how many requests may extend or release at a time, where that is more than a few; `before_longer` is
+    told, before it is asked for, of a visibility timeout longer than any before.
     """
 
-    def __init__(self, *, sqs: Sqs, queue: Queue, clock: Clock, lease_s: int) -> None:
+    def __init__(self, *, sqs: Sqs, queue: Queue, clock: Clock, lease_s: int, at_once: int = 0) -> None:
         self._sqs = sqs
         self._queue = queue
         self._clock = clock
         self._lease_s = lease_s
+        self._at_once = at_once
         self._held: dict[str, Lease] = {}
         self._lock = threading.Lock()
         self._leftovers = Leftovers(clock)
@@ -117,7 +119,7 @@ class Leases:
             due = [
                 lease for lease in self._held.values() if self._is_ours(lease, now) and lease.age_s(now) >= due_after
             ]
-        each_batch(self._extend, due)
+        each_batch(self._extend, due, at_once=self._at_once)
 
     def usable(self, leases: Sequence[Lease]) -> list[Lease]:
         """Return those leases that are still ours; drop the lost ones, so that they can be received afresh.
@@ -129,7 +131,7 @@ class Leases:
             kept = [lease for lease in leases if self._is_ours(lease, now)]
             short = [lease for lease in kept if lease.age_s(now) > self._lease_s / 2]
         if short:
-            each_batch(self._extend, short)
+            each_batch(self._extend, short, at_once=self._at_once)
             with self._lock:
                 now = self._now()
                 kept = [lease for lease in kept if self._is_ours(lease, now)]
@@ -192,7 +194,7 @@ class Leases:
             ours = [lease for lease in leases if self._is_ours(lease, now)]
         if len(ours) < len(leases):  # by our count over; but the answer by which we count may have been late, or lost
             self._leftovers.may_be_hidden(self.longest_s)
-        each_batch(self._release_batch, ours)
+        each_batch(self._release_batch, ours, at_once=self._at_once)
 
     def _release_batch(self, batch: Sequence[Lease]) -> None:
         try:

@@ -10,6 +10,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from opstool.doors.journal import Journal
 from opstool.engine.run import Run
 from opstool.fake.stored import StoredMessage
 from opstool.verbs import importing, testbatch
@@ -43,11 +44,22 @@ def choose(account: Account, known: list[str], data: st.DataObject) -> Choice:
         return Choice(selection=Selection(body_contains="same"), selects=lambda each: "same" in each.body)
     if kind == "source":
         arn = account.queues["orders"].arn
-        return Choice(selection=Selection(source=arn), selects=lambda each: each.source_arn == arn)
+        return Choice(selection=Selection(source=arn), selects=lambda each: _source_of(account, each) == arn)
     if kind == "age":
         moment = account.now_ms - 1_000 * data.draw(st.sampled_from([0, 60, DAY_S]))
         return Choice(selection=Selection(sent_before_ms=moment), selects=lambda each: each.sent_at_ms < moment)
     return Choice(selection=Selection(), selects=lambda _: True)
+
+
+def _source_of(account: Account, message: StoredMessage) -> str | None:
+    """Return the queue that a message died in: as SQS says, and of one that an import has sent, as the journal says."""
+    if message.source_arn is not None or not account.ledger.journal.exists():
+        return message.source_arn
+    journal = Journal(account.ledger.journal, account.clock)
+    try:
+        return journal.sources_of([message.message_id]).get(message.message_id)
+    finally:
+        journal.close()
 
 
 def frozen(run: AnyRun, wanted: Wanted) -> Wanted:
