@@ -22,7 +22,7 @@ from opstool.engine.lease import Lease
 from opstool.engine.scan import Scan, most
 from opstool.engine.sinks import Sink
 from opstool.engine.survey import behind_a_group, stopped_at_the_limit
-from opstool.engine.throttle import Throttle
+from opstool.engine.throttle import Throttle, useful_workers
 from opstool.engine.transfer import Transfer
 from opstool.engine.upload import Upload
 from opstool.engine.watching.watched import Watched
@@ -115,7 +115,7 @@ class Run(Closing):
             clock=kit.clock,
             stop=watched.halt if watched else kit.stop,
             end=self.hold.end,
-            workers=self.hold.workers,
+            workers=useful_workers(plan.options.get("rate"), self.hold.workers),
             limit=most(None if plan.ids is None else plan.ids | self.settled, plan.limit),
             owed=lambda: bool(transfer.owed),
             taken=set(self.begun) | set(self.settled),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opstool.engine.throttle import Throttle, backoff_s, check_rate
+from opstool.engine.throttle import Throttle, backoff_s, check_rate, useful_workers
 from opstool.fake import FakeClock
 from opstool.words.errors import UsageError
 
@@ -202,3 +202,12 @@ def test_the_backoff_grows_to_its_cap_and_is_spread() -> None:
 def test_an_empty_batch_is_one_piece(rate: float | None) -> None:
     """Whoever settles a batch of which another worker has everything settles it once all the same, or never ends."""
     assert list(Throttle(rate, FakeClock()).pieces([])) == [[]]
+
+
+@pytest.mark.parametrize(
+    ("rate", "most", "workers"),
+    [(None, 64, 64), (5.0, 64, 3), (0.1, 64, 2), (100.0, 64, 31), (1_000.0, 64, 64), (5.0, 1, 1)],
+)
+def test_no_more_workers_than_a_rate_can_feed(rate: float | None, most: int, workers: int) -> None:
+    """Who only waits for the throttle sees nothing of what comes back meanwhile."""
+    assert useful_workers(rate, most) == workers
