@@ -9,14 +9,10 @@ import typer.core
 
 from opstool.cli.globals import PANEL as GLOBAL_PANEL
 
-# Context settings of every command; 100 columns are as much as an eye likes to follow.
-_ORDER = (
-    "queues groups list show watch dlq doctor redrive move-tasks purge export import extend consumer pause "
-    "send-test-batch history resume iam-policy start status stop local demo "
-)
 # The program's help says once how the environment variables are named; an error still names the one it is about.
 _VARIABLE = re.compile(r"  \[env var: \w+\]|env var: \w+; ")
 ARGUMENTS, OPTIONS = "Arguments", "Options"
+# Context settings of every command; 100 columns are as much as an eye likes to follow.
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -25,33 +21,15 @@ class GroupedCommand(typer.core.TyperCommand):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write arguments and options by section."""
-        _write_sections(self, ctx, formatter)
+        write_sections(self, ctx, formatter)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - the interface
         """Write the examples as they are."""
-        _write_examples(self, formatter)
+        write_examples(self, formatter)
 
 
-class GroupedGroup(typer.core.TyperGroup):
-    """A group of commands: the commands come first, for that is what one looks for."""
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names of the commands in the order in which a person comes to need them."""
-        return sorted(super().list_commands(ctx), key=lambda name: (_ORDER + name).index(name))
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the commands, then the options by section."""
-        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, (each.help or "").splitlines()[0]) for name, each in commands if each])
-        _write_sections(self, ctx, formatter)
-
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - the interface
-        """Write the examples as they are."""
-        _write_examples(self, formatter)
-
-
-def _write_sections(command: Any, ctx: Any, formatter: Any) -> None:
+def write_sections(command: Any, ctx: Any, formatter: Any) -> None:
+    """Write arguments and options by section, the global options last."""
     sections: dict[str, list[tuple[str, str]]] = {ARGUMENTS: [], OPTIONS: []}
     for parameter in command.get_params(ctx):
         record = parameter.get_help_record(ctx)
@@ -67,7 +45,8 @@ def _write_sections(command: Any, ctx: Any, formatter: Any) -> None:
             formatter.write_dl(sections[panel])
 
 
-def _write_examples(command: Any, formatter: Any) -> None:
+def write_examples(command: Any, formatter: Any) -> None:
+    """Write the examples as they are."""
     if command.epilog:
         with formatter.section("Examples"):
             for line in command.epilog.splitlines():

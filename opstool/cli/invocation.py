@@ -3,67 +3,23 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
-import typer
-
-from opstool.cli.errors import USAGE
-from opstool.cli.globals import Globals
+from opstool.cli.frame import Frame
 from opstool.cli.notices import Notices
 from opstool.cli.output import Output, OutputFormat
 from opstool.cli.progress import Progress
 from opstool.cli.screen import safe
-from opstool.cli.signals import Interrupts
 from opstool.doors import toolkit
 from opstool.doors.session import Connection
 from opstool.doors.toolkit import DEFAULT_LEASE_S, DEFAULT_WORKERS, Toolkit
-from opstool.words.errors import InterruptedRunError, NotFoundError, UsageError
+from opstool.words.errors import InterruptedRunError, NotFoundError
 from opstool.words.logreading import LogReading
-
-
-class Connect(Protocol):
-    """What makes the toolkit; toolkit.connect, and in tests one over the in-memory SQS."""
-
-    def __call__(
-        self,
-        connection: Connection | None = None,
-        *,
-        stack_name: str | None = None,
-        state_dir: Path | None = None,
-        lease_s: int = DEFAULT_LEASE_S,
-        workers: int = DEFAULT_WORKERS,
-    ) -> Toolkit:
-        """Return the toolkit of these settings."""
-
-
-@dataclass
-class Frame:
-    """What the parts of one command line share: the doors, and the global options as far as they are read."""
-
-    connect: Connect
-    interrupts: Interrupts
-    main: Callable[[Sequence[str]], int]
-    """Carries out another command line, as the story does."""
-    options: Globals = field(default_factory=Globals)
-    place: Callable[[], str] | None = None
-
-    @property
-    def program(self) -> str:
-        """Return the program with the options that choose the AWS: the beginning of a command to paste."""
-        return safe(shlex.join(["opstool", *self.options.words]))
-
-    def no_command(self, help_text: str, path: str) -> None:
-        """End a command line that names no command: with the help for a person, with an error for a program."""
-        if self.options.output not in (None, OutputFormat.TEXT):
-            raise UsageError("a command is missing", hint=f"{path} --help")
-        typer.echo(help_text, err=True)
-        raise typer.Exit(USAGE)
 
 
 class Invocation:
@@ -88,7 +44,7 @@ class Invocation:
         """Return the toolkit: the AWS that the options name."""
         self.progress.begin("connecting")
         connection, stack_name = self._connection()
-        kit = self.frame.connect(
+        kit = (self.frame.connect or toolkit.connect)(
             connection,
             stack_name=stack_name,
             state_dir=self.state_dir,

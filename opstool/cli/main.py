@@ -16,34 +16,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 import typer
-import typer.main
 
-from opstool.cli.commands import (  # noqa: F401 - each adds its own
-    archive,
-    consumer,
-    doctor,
-    extend,
-    groups,
-    iampolicy,
-    listing,
-    local,
-    movetasks,
-    purge,
-    queues,
-    redrive,
-    runs,
-    show,
-    testbatch,
-    watch,
-)
 from opstool.cli.errors import error_document, error_text, exit_status, unexpected
-from opstool.cli.invocation import Connect, Frame
+from opstool.cli.frame import Connect, Frame
 from opstool.cli.notices import Notices
 from opstool.cli.output import OUTPUT_UNWRITABLE, let_go_of_stdout, write
 from opstool.cli.screen import safe
 from opstool.cli.signals import Interrupts
-from opstool.cli.tree import app
-from opstool.doors import toolkit
+from opstool.cli.tree import program
 from opstool.words.document import dump
 from opstool.words.errors import InterruptedRunError, NotFoundError, OpstoolError, UsageError
 
@@ -72,8 +52,8 @@ _OF_VALIDATOR = {
 }
 
 
-def main(argv: Sequence[str] | None = None, *, connect: Connect = toolkit.connect) -> int:
-    """Carry out one command line and return its exit status; `connect` makes the toolkit that it works with."""
+def main(argv: Sequence[str] | None = None, *, connect: Connect | None = None) -> int:
+    """Carry out one command line and return its exit status; `connect`, if given, makes the toolkit it works with."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     with Interrupts() as interrupts:
         frame = Frame(connect=connect, interrupts=interrupts, main=lambda words: main(words, connect=connect))
@@ -92,9 +72,8 @@ def main(argv: Sequence[str] | None = None, *, connect: Connect = toolkit.connec
 
 
 def _carry_out(arguments: list[str], frame: Frame) -> int:
-    program = typer.main.get_command(app)
     try:
-        status = program.main(args=arguments, prog_name="opstool", standalone_mode=False, obj=frame)
+        status = program().main(args=arguments, prog_name="opstool", standalone_mode=False, obj=frame)
     except SystemExit as left:  # shell completion, and help into a closed pipe
         return left.code if isinstance(left.code, int) else 1
     except typer.TyperException as error:

@@ -13,15 +13,18 @@ from dataclasses import dataclass, fields
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
+import typer.main
 
+from opstool.cli.frame import Frame
 from opstool.cli.globals import Globals, OptionGroup
 from opstool.cli.helptext import GroupedCommand
-from opstool.cli.invocation import Frame, Invocation
 
 # Whether and on what a command acts is said on its command line, or not at all.
 _NEVER_FROM_ENVIRONMENT = {"--yes", "--confirm", "--no-archive", "--not-a-dlq", "--limit", "--version"}
 
 Command = Callable[..., int | None]
+DECLARED: dict[str, Any] = {}
+"""The commands of the files that are loaded, as Typer builds them, by their paths in the catalog."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class _Slot:
         return self.group(**{each.name: values[each.name] for each in self.parameters})
 
 
-def command(app: typer.Typer, name: str, *, examples: Sequence[str] = ()) -> Callable[[Command], Command]:
+def command(path: str, *, examples: Sequence[str] = ()) -> Callable[[Command], Command]:
     """Declare a command: a function of an Invocation and its options that returns an exit status (None: 0)."""
 
     def declare(function: Command) -> Command:
@@ -47,46 +50,44 @@ def command(app: typer.Typer, name: str, *, examples: Sequence[str] = ()) -> Cal
         globals_ = _slot("global_options", Globals, inspect.Parameter.empty)
 
         def run(ctx: typer.Context, **values: Any) -> None:
+            from opstool.cli.invocation import Invocation  # noqa: PLC0415 - brings the doors; help needs none of them
+
             frame: Frame = ctx.obj
             frame.options = frame.options.overridden_by(globals_.fill(values))
             with Invocation(frame) as invocation:
                 status = function(**{first.name: invocation}, **{slot.name: slot.fill(values) for slot in slots})
             raise typer.Exit(status or 0)
 
-        parameters = [each for slot in (*slots, globals_) for each in slot.parameters]
-        _pretend(run, function, parameters)
-        app.command(name, cls=GroupedCommand, epilog="\n".join(examples) or None)(run)
+        _pretend(run, [each for slot in (*slots, globals_) for each in slot.parameters])
+        alone = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+        name, epilog = path.rpartition(" ")[2], "\n".join(examples) or None
+        alone.command(name, cls=GroupedCommand, help=function.__doc__, epilog=epilog)(run)
+        DECLARED[path] = typer.main.get_command(alone)
         return function
 
     return declare
 
 
-def group_callback(app: typer.Typer, *, from_environment: bool = False) -> Callable[[Callable[[], None]], None]:
-    """Let a group take the global options too; the function's docstring is its help."""
+def take_global_options(branch: typer.Typer, *, from_environment: bool = False) -> None:
+    """Let a branch take the global options too; on a command line that ends with it, it says what it holds."""
+    globals_ = _slot("global_options", Globals, inspect.Parameter.empty, from_environment=from_environment)
 
-    def declare(function: Callable[[], None]) -> None:
-        globals_ = _slot("global_options", Globals, inspect.Parameter.empty, from_environment=from_environment)
+    def run(ctx: typer.Context, **values: Any) -> None:
+        frame: Frame = ctx.obj
+        frame.options = frame.options.overridden_by(globals_.fill(values))
+        if ctx.invoked_subcommand is None:
+            frame.no_command(ctx.get_help(), ctx.command_path)
 
-        def run(ctx: typer.Context, **values: Any) -> None:
-            frame: Frame = ctx.obj
-            frame.options = frame.options.overridden_by(globals_.fill(values))
-            if ctx.invoked_subcommand is None:
-                frame.no_command(ctx.get_help(), ctx.command_path)
-
-        _pretend(run, function, globals_.parameters)
-        app.callback(invoke_without_command=True)(run)
-
-    return declare
+    _pretend(run, globals_.parameters)
+    branch.callback(invoke_without_command=True)(run)
 
 
-def _pretend(run: Callable[..., None], function: Callable[..., Any], parameters: Sequence[inspect.Parameter]) -> None:
+def _pretend(run: Callable[..., None], parameters: Sequence[inspect.Parameter]) -> None:
     """Give the wrapper the signature that Typer is to read."""
     context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
     flat = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in parameters]
     vars(run)["__signature__"] = inspect.Signature([context, *flat])
     run.__annotations__ = {each.name: each.annotation for each in (context, *flat)}
-    run.__doc__ = function.__doc__
-    run.__name__ = function.__name__
 
 
 def _slots(function: Command) -> Iterator[_Slot]:

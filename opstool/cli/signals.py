@@ -14,11 +14,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from opstool.cli.notices import Notices
-from opstool.doors.toolkit import Toolkit
 from opstool.words.errors import InterruptedRunError
+
+if TYPE_CHECKING:
+    from opstool.doors.toolkit import Toolkit
 
 _FLUSH_S = 0.5
 _SAME_S = 0.05

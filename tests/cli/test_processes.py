@@ -63,23 +63,6 @@ def run(
     )
 
 
-def code_of(expression: str) -> set[str]:
-    """Return the modules that are loaded after running some code in a fresh interpreter."""
-    code = f"{expression}\nimport sys; print(' '.join(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    return set(done.stdout.split("\n")[-2].split())
-
-
-@pytest.mark.parametrize(
-    "argv", [["--help"], ["--version"], ["dlq", "redrive", "--help"], ["dlq", "lst"]], ids=" ".join
-)
-def test_help_loads_nothing_heavy(argv: list[str]) -> None:
-    """Help and usage errors need neither boto3 nor rich nor the emulator."""
-    loaded = code_of(f"from opstool.cli.main import main; main({argv!r})")
-    heavy = {"boto3", "botocore", "rich", "rich.console", "moto", "samtranslator", "werkzeug", "flask", "yaml"}
-    assert loaded & heavy == set()
-
-
 def test_the_module_is_the_program() -> None:
     """`python -m opstool` is opstool."""
     done = subprocess.run(

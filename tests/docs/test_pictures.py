@@ -9,16 +9,11 @@ from itertools import groupby
 
 import pytest
 
-from tests.docs.pictures import PICTURES, ROOT, chapter, demo_on_a_terminal, picture
+from tests.docs.conftest import Demo
+from tests.docs.pictures import PICTURES, ROOT, chapter, picture
 from tests.docs.test_readme import steady
 
 _TEXT = re.compile(r'<text class="opstool-r\d+" x="([\d.]+)" y="([\d.]+)"[^>]*>(.*?)</text>')
-
-
-@pytest.fixture(scope="module")
-def written() -> str:
-    """Return all that the demo writes to a terminal."""
-    return demo_on_a_terminal()
 
 
 def words_of(svg: str) -> list[str]:
@@ -33,9 +28,9 @@ def words_of(svg: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_a_picture_is_what_the_terminal_shows(name: str, written: str) -> None:
+def test_a_picture_is_what_the_terminal_shows(name: str, demo: Demo) -> None:
     """The demo runs on a pseudo-terminal, and what it shows now is drawn and compared."""
-    drawn = picture(chapter(written, PICTURES[name]), "opstool demo")
+    drawn = picture(chapter(demo.on_a_terminal, PICTURES[name]), "opstool demo")
     kept = (ROOT / "docs" / f"{name}.svg").read_text(encoding="utf-8")
     assert words_of(kept) == words_of(drawn)
 

@@ -6,13 +6,12 @@ import itertools
 import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from opstool.cli.main import main
+from tests.docs.conftest import Demo
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = (
@@ -105,24 +104,11 @@ def test_the_documents_name_commands_at_all() -> None:
     assert len(_commands()) > 20
 
 
-def test_the_transcript_of_the_readme_is_what_the_demo_prints() -> None:
+def test_the_transcript_of_the_readme_is_what_the_demo_prints(demo: Demo) -> None:
     """The demo is run as a person would run it, and every line of the transcript is compared."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("OPSTOOL_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "opstool", "demo"],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
     if os.environ.get("UPDATE_GOLDEN"):
-        _write_transcript(done.stdout)
+        _write_transcript(demo.piped)
     match = TRANSCRIPT.search((ROOT / "README.md").read_text(encoding="utf-8"))
     assert match is not None
 
-    assert steady(done.stdout) == steady(match[1])
+    assert steady(demo.piped) == steady(match[1])

@@ -15,7 +15,6 @@ from opstool.cli.invocation import Invocation
 from opstool.cli.logoptions import LogOptions
 from opstool.cli.options import command
 from opstool.cli.selection import DeadLetterQueueName, Limit, SelectionOptions
-from opstool.cli.tree import dlq
 from opstool.verbs import importing
 from opstool.verbs.export import export
 from opstool.words.document import dump
@@ -24,8 +23,7 @@ from opstool.words.s3address import place_of
 
 
 @command(
-    dlq,
-    "export",
+    "dlq export",
     examples=(
         "opstool dlq export orders-dlq --to-file orders.jsonl.gz",
         "opstool dlq export orders-dlq --source orders | jq .body",
@@ -70,8 +68,7 @@ def export_messages(
 
 
 @command(
-    dlq,
-    "import",
+    "dlq import",
     examples=(
         "opstool dlq import orders.jsonl.gz",
         "opstool dlq import orders.jsonl.gz --to-source --dry-run",

@@ -18,7 +18,6 @@ from opstool.cli.options import command
 from opstool.cli.screen import safe
 from opstool.cli.signals import check_not_stopped
 from opstool.cli.table import Cell, Column, table
-from opstool.cli.tree import consumer
 from opstool.verbs import consumer as verb
 from opstool.verbs.consumer import Outcome, Switch, Switched, Switching
 
@@ -63,8 +62,7 @@ class MappingOptions(OptionGroup):
 
 
 @command(
-    consumer,
-    "pause",
+    "consumer pause",
     examples=("opstool consumer pause orders --note 'ticket 4711'", "opstool consumer pause orders-dlq --all --yes"),
 )
 def pause_consumer(
@@ -79,7 +77,7 @@ def pause_consumer(
     return _switch(call, queue, meant, change, yes=yes, enabled=False)
 
 
-@command(consumer, "resume", examples=("opstool consumer resume orders", "opstool consumer resume orders --dry-run"))
+@command("consumer resume", examples=("opstool consumer resume orders", "opstool consumer resume orders --dry-run"))
 def resume_consumer(
     call: Invocation,
     *,

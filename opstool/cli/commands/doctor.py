@@ -13,14 +13,12 @@ from opstool.cli.invocation import Invocation
 from opstool.cli.options import command
 from opstool.cli.screen import safe
 from opstool.cli.selection import DeadLetterQueueName
-from opstool.cli.tree import app
 from opstool.verbs import doctor
 from opstool.verbs.doctor import Diagnosis
 from opstool.words.check import Check
 
 
 @command(
-    app,
     "doctor",
     examples=("opstool doctor orders-dlq", "opstool doctor orders-dlq --expiry", "opstool doctor orders-dlq --fix"),
 )

@@ -16,7 +16,6 @@ from opstool.cli.options import command
 from opstool.cli.screen import safe
 from opstool.cli.selection import DeadLetterQueueName
 from opstool.cli.signals import check_not_stopped
-from opstool.cli.tree import dlq
 from opstool.verbs import extend
 from opstool.verbs.extend import DAY_S, LONGEST_S, Extended, Extension, Outcome
 from opstool.words.times import iso
@@ -25,8 +24,7 @@ _MOST_DAYS = LONGEST_S // DAY_S
 
 
 @command(
-    dlq,
-    "extend",
+    "dlq extend",
     examples=("opstool dlq extend orders-dlq", "opstool dlq extend orders-dlq --to-days 7 --expiry --dry-run"),
 )
 def extend_retention(

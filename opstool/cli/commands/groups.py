@@ -21,7 +21,6 @@ from opstool.cli.seen import say_what_was_seen
 from opstool.cli.selection import DeadLetterQueueName, Limit, SelectionOptions
 from opstool.cli.sparkline import levels_for, sparkline
 from opstool.cli.table import Cell, Column, table
-from opstool.cli.tree import dlq
 from opstool.verbs import groups
 from opstool.verbs.groups import Groups
 from opstool.words.groups.group import Group
@@ -54,8 +53,7 @@ _COLUMNS = (
 
 
 @command(
-    dlq,
-    "groups",
+    "dlq groups",
     examples=(
         "opstool dlq groups orders-dlq",
         "opstool dlq groups orders-dlq --by attr:tenant --newer-than 1d",

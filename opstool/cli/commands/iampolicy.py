@@ -12,7 +12,6 @@ from opstool.cli.invocation import Invocation
 from opstool.cli.options import command
 from opstool.cli.screen import safe
 from opstool.cli.selection import DeadLetterQueueName
-from opstool.cli.tree import app
 from opstool.verbs import iampolicy
 from opstool.words.errors import UsageError
 from opstool.words.iam.permissions import Purpose
@@ -22,7 +21,6 @@ PURPOSES = "|".join(Purpose)
 
 
 @command(
-    app,
     "iam-policy",
     examples=(
         "opstool iam-policy orders-dlq --for inspect",

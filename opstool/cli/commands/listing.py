@@ -12,7 +12,6 @@ from opstool.cli.options import command
 from opstool.cli.reports import look_report
 from opstool.cli.seen import say_what_was_seen
 from opstool.cli.selection import DeadLetterQueueName, Limit, SelectionOptions
-from opstool.cli.tree import dlq
 from opstool.verbs import browse
 from opstool.verbs.browse import DEFAULT_LIMIT, Listing
 
@@ -21,8 +20,7 @@ _MANY = 3_000
 
 
 @command(
-    dlq,
-    "list",
+    "dlq list",
     examples=(
         "opstool dlq list orders-dlq",
         "opstool dlq list orders-dlq --older-than 2h --body-contains customer-17",

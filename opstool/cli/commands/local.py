@@ -13,7 +13,6 @@ from opstool.cli.errors import DONE
 from opstool.cli.invocation import Invocation
 from opstool.cli.options import command
 from opstool.cli.screen import safe
-from opstool.cli.tree import app, local
 from opstool.doors.samconfig import local_parameters, stack_name_from
 from opstool.doors.stack import SOURCE_OUTPUT
 from opstool.words.errors import NotFoundError, OpstoolError, UsageError
@@ -27,9 +26,7 @@ Template = Annotated[
 ]
 
 
-@command(
-    local, "start", examples=("opstool local start --detach", "opstool local start --template other/template.yaml")
-)
+@command("local start", examples=("opstool local start --detach", "opstool local start --template other/template.yaml"))
 def start_local(
     call: Invocation,
     *,
@@ -65,7 +62,7 @@ def start_local(
     return DONE
 
 
-@command(local, "status")
+@command("local status")
 def show_local(call: Invocation) -> int:
     """Show the embedded AWS that runs, with the outputs of its stack."""
     from opstool.local.state import status  # noqa: PLC0415 - as above
@@ -77,7 +74,7 @@ def show_local(call: Invocation) -> int:
     return DONE
 
 
-@command(local, "stop")
+@command("local stop")
 def stop_local(call: Invocation) -> int:
     """Stop the embedded AWS; its queues and messages are gone with it."""
     from opstool.local.detached import stop  # noqa: PLC0415 - as above
@@ -91,7 +88,7 @@ def stop_local(call: Invocation) -> int:
     return DONE
 
 
-@command(app, "demo")
+@command("demo")
 def show_demo(call: Invocation) -> int:
     """Watch the whole story in one process, without an AWS account: deploy, send, fail, look, redrive, purge."""
     _check_installed()

@@ -20,7 +20,6 @@ from opstool.cli.screen import safe
 from opstool.cli.selection import DeadLetterQueueName
 from opstool.cli.signals import check_not_stopped
 from opstool.cli.table import Cell, Column, table
-from opstool.cli.tree import dlq
 from opstool.verbs import movetasks
 from opstool.verbs.movetasks import MoveTasks
 from opstool.words import movetask
@@ -53,8 +52,7 @@ class UnderWayOptions(OptionGroup):
 
 
 @command(
-    dlq,
-    "move-tasks",
+    "dlq move-tasks",
     examples=(
         "opstool dlq move-tasks orders-dlq",
         "opstool dlq move-tasks orders-dlq --follow",

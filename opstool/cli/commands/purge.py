@@ -12,7 +12,6 @@ from opstool.cli.invocation import Invocation
 from opstool.cli.logoptions import LogOptions
 from opstool.cli.options import command
 from opstool.cli.selection import DeadLetterQueueName, Limit, SelectionOptions
-from opstool.cli.tree import dlq
 from opstool.engine.dlq import locate_to_change
 from opstool.verbs import purge
 from opstool.words.errors import UsageError
@@ -20,8 +19,7 @@ from opstool.words.s3address import place_of
 
 
 @command(
-    dlq,
-    "purge",
+    "dlq purge",
     examples=(
         "opstool dlq purge orders-dlq --older-than 7d",
         "opstool dlq purge orders-dlq --confirm orders-dlq --archive before-purge.jsonl.gz",

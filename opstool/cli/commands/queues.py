@@ -16,7 +16,6 @@ from opstool.cli.options import command
 from opstool.cli.reports import look_report
 from opstool.cli.screen import safe
 from opstool.cli.table import Cell, Column, table
-from opstool.cli.tree import dlq
 from opstool.verbs import queues
 from opstool.verbs.queues import DlqSummary, Overview
 from opstool.words.document import iso
@@ -42,8 +41,7 @@ PANEL = "Which queues"
 
 
 @command(
-    dlq,
-    "queues",
+    "dlq queues",
     examples=(
         "opstool dlq queues",
         "opstool dlq queues 'orders-*' payments --expiry",

@@ -15,14 +15,12 @@ from opstool.cli.mendoptions import MendOptions
 from opstool.cli.options import command
 from opstool.cli.placeoptions import PlaceOptions
 from opstool.cli.selection import DeadLetterQueueName, Limit, SelectionOptions
-from opstool.cli.tree import dlq
 from opstool.cli.watchoptions import PoisonOptions, WatchOptions
 from opstool.verbs import native, redrive
 
 
 @command(
-    dlq,
-    "redrive",
+    "dlq redrive",
     examples=(
         "opstool dlq redrive orders-dlq --dry-run",
         "opstool dlq redrive orders-dlq --canary 10 --wait",

@@ -17,7 +17,6 @@ from opstool.cli.options import command
 from opstool.cli.reports import look_report
 from opstool.cli.screen import safe
 from opstool.cli.table import Cell, Column, table
-from opstool.cli.tree import app
 from opstool.verbs import history
 from opstool.verbs.history import RunDetails
 from opstool.words.document import iso
@@ -44,7 +43,7 @@ _MOVE_COLUMNS = (
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, or its beginning.")]
 
 
-@command(app, "history", examples=("opstool history", "opstool history 20250131-093000"))
+@command("history", examples=("opstool history", "opstool history 20250131-093000"))
 def show_history(
     call: Invocation,
     run: Annotated[
@@ -70,7 +69,7 @@ def show_history(
     return DONE
 
 
-@command(app, "resume", examples=("opstool resume 20250131-093000-a1b2c3",))
+@command("resume", examples=("opstool resume 20250131-093000-a1b2c3",))
 def resume_run(
     call: Invocation,
     *,

@@ -17,7 +17,6 @@ from opstool.cli.reports import look_report
 from opstool.cli.screen import safe
 from opstool.cli.seen import say_where
 from opstool.cli.selection import DeadLetterQueueName
-from opstool.cli.tree import dlq
 from opstool.verbs import show
 from opstool.verbs.show import Shown
 from opstool.words.document import iso
@@ -27,7 +26,7 @@ from opstool.words.reason import ReasonState
 from opstool.words.xray import console_url
 
 
-@command(dlq, "show", examples=("opstool dlq show 1b2c3d4e-5f60-4718-8a9b-0c1d2e3f4a5b orders-dlq",))
+@command("dlq show", examples=("opstool dlq show 1b2c3d4e-5f60-4718-8a9b-0c1d2e3f4a5b orders-dlq",))
 def show_message(
     call: Invocation,
     message_id: Annotated[str, typer.Argument(metavar="ID", help="The message's id, as `list` prints it.")],

@@ -17,7 +17,6 @@ from opstool.cli.options import command
 from opstool.cli.screen import safe
 from opstool.cli.selection import read_text
 from opstool.cli.signals import check_not_stopped
-from opstool.cli.tree import app
 from opstool.verbs import testbatch
 from opstool.verbs.testbatch import DEFAULT_COUNT, Fate
 from opstool.words.errors import UsageError
@@ -27,7 +26,6 @@ _MOST_MESSAGES = 100_000
 
 
 @command(
-    app,
     "send-test-batch",
     examples=(
         "opstool send-test-batch --poison 3 --wait",

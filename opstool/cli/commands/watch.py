@@ -19,7 +19,6 @@ from opstool.cli.reports import look_report
 from opstool.cli.screen import safe
 from opstool.cli.selection import DeadLetterQueueName
 from opstool.cli.sparkline import levels_for, sparkline
-from opstool.cli.tree import dlq
 from opstool.engine.dlq import DeadLetterQueue, locate
 from opstool.verbs import watch
 from opstool.verbs.watch import DEFAULT_INTERVAL_S, SHORTEST_INTERVAL_S, Reading
@@ -35,8 +34,7 @@ _MOST_BARS = 200
 
 
 @command(
-    dlq,
-    "watch",
+    "dlq watch",
     examples=(
         "opstool dlq watch orders-dlq",
         "opstool dlq watch orders-dlq --until-empty --for 30m && echo drained",
