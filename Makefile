@@ -4,7 +4,7 @@
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
-SOURCES := opstool consumer tests
+SOURCES := opstool consumer bench tests
 
 .PHONY: help
 help:
@@ -14,6 +14,8 @@ help:
 	@echo 'make faults    crashes, faults and servers that we did not write: all of it, up to 20 minutes'
 	@echo 'make faults-short  a part of it, up to 8 minutes'
 	@echo 'make check     lint, types, and what the repository promises about itself'
+	@echo 'make bench     what it costs beside other programs, on a loopback endpoint: 10 minutes; writes docs/benchmarks.md'
+	@echo 'make bench-short  does the benchmark still work? A minute, and no times'
 	@echo 'make pictures  the pictures of the README, drawn anew from the demo'
 	@echo 'make template  the template through the real SAM CLI: validate, build, deploy, run, delete'
 	@echo 'make clean     what the other targets have installed'
@@ -41,6 +43,14 @@ faults: .venv/dev.ready
 faults-short: .venv/dev.ready
 	$(BIN)/pytest -n $(FAULT_WORKERS) --dist worksteal tests/faults
 
+.PHONY: bench
+bench: .venv/dev.ready .venv-bench/ready
+	$(BIN)/python -m bench.run
+
+.PHONY: bench-short
+bench-short: .venv/dev.ready
+	$(BIN)/python -m bench.run --short > /dev/null
+
 .PHONY: pictures
 pictures: .venv/dev.ready
 	$(BIN)/python -m tests.docs.pictures
@@ -56,6 +66,7 @@ lint: .venv/dev.ready
 .PHONY: types
 types: .venv/dev.ready
 	$(BIN)/mypy
+	$(BIN)/mypy --strict --package bench
 	cd consumer && ../$(BIN)/mypy --strict app.py
 
 include template.mk
@@ -73,6 +84,12 @@ clean:
 .venv/dev.ready: pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@ .venv/demo.ready
+
+# Programs of others, which are measured; with our boto3, so that all speak to SQS in the same way.
+.venv-bench/ready: bench/requirements.txt constraints.txt | .venv/bin/python
+	$(BIN)/python -m venv .venv-bench
+	.venv-bench/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --requirement bench/requirements.txt
+	@touch $@
 
 .venv/bin/python:
 	@test -n '$(PYTHON)' || { echo 'error: Python 3.11, 3.12 or 3.13 is needed' >&2; exit 1; }

@@ -1,0 +1,1 @@
+"""What the engine costs, measured beside others on a loopback endpoint: `make bench`."""
