@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-
 from opstool.doors.locking import RunLock
 from opstool.doors.sqs import MAX_BATCH_ENTRIES
 from opstool.doors.toolkit import Toolkit
-from opstool.engine.collector import patient_collector
 from opstool.engine.dlq import DeadLetterQueue
 from opstool.engine.endofqueue import EMPTY_RECEIVES_TO_END, EndOfQueue
 from opstool.engine.leases import Leases
@@ -25,8 +22,6 @@ class Hold(Closing):
     def __init__(self, kit: Toolkit, dlq: DeadLetterQueue, *, exclusive: bool) -> None:
         queue = dlq.queue
         self._lock = RunLock(kit.state_dir, queue.arn) if exclusive else None
-        self._undo = ExitStack()
-        self._undo.enter_context(patient_collector())
         self.tally = Tally()
         self.end = EndOfQueue(kit.clock, began_ms=kit.sqs.now_ms())
         # One worker on a FIFO queue: AWS hands out a group to one receiver at a time, but not every emulator does,
@@ -40,7 +35,6 @@ class Hold(Closing):
         try:
             self.leases.close()
         finally:
-            self._undo.close()
             if self._lock:
                 self._lock.release()
                 self._lock = None

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from opstool.doors.clock import Clock
 from opstool.doors.sqs import MAX_BATCH_ENTRIES
 from opstool.engine.adaptive import Gate
+from opstool.engine.collector import patient_collector
 from opstool.engine.endofqueue import EndOfQueue
 from opstool.engine.lease import Lease
 from opstool.engine.leases import IN_FLIGHT_LIMIT, Leases
@@ -94,11 +95,12 @@ class Scan:
             threading.Thread(target=self._guarded, args=(each,), name=f"opstool-worker-{index}")
             for index, each in enumerate(shares[1:], start=1)
         ]
-        for thread in threads:
-            thread.start()
-        self._guarded(shares[0])
-        for thread in threads:
-            thread.join()
+        with patient_collector():
+            for thread in threads:
+                thread.start()
+            self._guarded(shares[0])
+            for thread in threads:
+                thread.join()
         if self._failure:
             raise self._failure
 
