@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC
 from typing import Any
 
 import pytest
 from moto import mock_aws
+from moto.logs import models as logs_models
 
 from opstool.doors.ask import Ask
 from opstool.doors.clock import SystemClock
@@ -33,7 +35,7 @@ def ask(request: pytest.FixtureRequest) -> Iterator[Ask]:
 @pytest.fixture
 def since_ms(ask: Ask) -> int:
     """Write ten events a second apart into each of two groups; return the time of the first."""
-    since_ms = round(SystemClock().wall() * 1_000) + 20_000  # a query may not end before its group was made
+    since_ms = _now_ms(ask) + 20_000  # a query may not end before its group was made
     for group in GROUPS:
         events: list[dict[str, Any]] = [
             {"timestamp": since_ms + number * 1_000, "message": f"{group} {'needle' if number % 2 else 'hay'} {number}"}
@@ -44,6 +46,12 @@ def since_ms(ask: Ask) -> int:
         ask("logs", "CreateLogStream", stream)
         ask("logs", "PutLogEvents", {**stream, "logEvents": events})
     return since_ms
+
+
+def _now_ms(ask: Ask) -> int:
+    """Return the service's time: moto's may have been moved in this process, and it takes no event of its far past."""
+    clock = SystemClock().wall() if isinstance(ask, FakeLogs) else logs_models.utcnow().replace(tzinfo=UTC).timestamp()
+    return round(clock * 1_000)
 
 
 @pytest.fixture
