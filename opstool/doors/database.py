@@ -13,14 +13,43 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from opstool.words.errors import StorageError
 
 _BUSY_TIMEOUT_S = 10.0
 """How long one process waits for another's commit in the same file."""
+_CACHE_KIB = 16_384
+"""What of a file is kept in memory at most; it is only taken as it is needed."""
 
 Write = Callable[[sqlite3.Connection], Any]
+T = TypeVar("T")
+
+
+class Companion(Protocol):
+    """What takes part in every transaction of a file: it keeps in memory what the file says."""
+
+    def begin(self, connection: sqlite3.Connection) -> None:
+        """Learn what other processes have written."""
+
+    def end(self, connection: sqlite3.Connection) -> None:
+        """Write what this transaction has changed."""
+
+    def forget(self) -> None:
+        """Know nothing: the transaction was not carried out."""
+
+
+class Nobody:
+    """The companion of a file that needs none."""
+
+    def begin(self, connection: sqlite3.Connection) -> None:
+        """Do nothing."""
+
+    def end(self, connection: sqlite3.Connection) -> None:
+        """Do nothing."""
+
+    def forget(self) -> None:
+        """Do nothing."""
 
 
 @dataclass(slots=True)
@@ -36,10 +65,12 @@ class _Ticket:
 class Database:
     """One file with a schema; thread-safe. Every method raises StorageError when the disk says no."""
 
-    def __init__(self, path: Path, schema: str) -> None:
+    def __init__(self, path: Path, schema: str, companion: Companion | None = None) -> None:
         self._path = path
+        self._companion = companion or Nobody()
         self._pending: list[_Ticket] = []
-        self._pending_lock = threading.Lock()
+        self._turn = threading.Condition()
+        self._is_writing = False
         self._lock = threading.Lock()
         with self._storage_errors():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -53,6 +84,7 @@ class Database:
         try:
             self._connection.row_factory = sqlite3.Row
             self._switch_to_wal()
+            self._connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
             self._connection.execute("PRAGMA synchronous=FULL")
             self._connection.executescript(f"BEGIN IMMEDIATE;{schema}COMMIT;")
         except BaseException:
@@ -80,41 +112,64 @@ class Database:
 
     def commit(self, write: Write) -> Any:
         """Carry out `write` in a transaction that is on disk when this returns, shared with whoever else waits."""
-        ticket = self._wait_in_line(write)
-        with self._lock:
+        ticket = _Ticket(write)
+        with self._turn:
+            self._pending.append(ticket)
+            while self._is_writing and not ticket.done:
+                self._turn.wait()
             if not ticket.done:
-                with self._pending_lock:
-                    group, self._pending = self._pending, []
-                self._write_group(group)
+                self._is_writing = True
+        if not ticket.done:
+            self._write_pending()
         if ticket.error:
             raise ticket.error
         return ticket.result
 
     def later(self, write: Write) -> None:
         """Leave `write` to the next commit, whoever asks for it; nobody waits."""
-        self._wait_in_line(write)
+        with self._turn:
+            self._pending.append(_Ticket(write))
 
     def rows(self, query: str, *parameters: Any) -> list[sqlite3.Row]:
         """Return what a query finds."""
         with self._lock, self._storage_errors():
             return self._connection.execute(query, parameters).fetchall()
 
-    def _wait_in_line(self, write: Write) -> _Ticket:
-        ticket = _Ticket(write)
-        with self._pending_lock:
-            self._pending.append(ticket)
-        return ticket
+    def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what `query` finds, in a transaction that sees one moment of the file, its companion included."""
+        with self._lock, self._storage_errors():
+            self._connection.execute("BEGIN")
+            try:
+                self._companion.begin(self._connection)
+                return query(self._connection)
+            finally:
+                self._connection.execute("ROLLBACK")
+
+    def _write_pending(self) -> None:
+        """Write for all who wait by now, in their order, and let them go; then it is the turn of who came meanwhile."""
+        try:
+            with self._lock:
+                with self._turn:
+                    group, self._pending = self._pending, []
+                self._write_group(group)
+        finally:
+            with self._turn:
+                self._is_writing = False
+                self._turn.notify_all()
 
     def _write_group(self, group: list[_Ticket]) -> None:
         try:
             with self._storage_errors():
                 self._connection.execute("BEGIN IMMEDIATE")
+                self._companion.begin(self._connection)
                 for ticket in group:
                     ticket.result = ticket.write(self._connection)
+                self._companion.end(self._connection)
                 self._connection.execute("COMMIT")
         except BaseException as error:
             # Whatever it was (a Ctrl-C among them): nothing was written, and nobody of the group may think otherwise.
             failure = StorageError(f"the journal was not written: {type(error).__name__}")
+            self._companion.forget()
             for ticket in group:
                 ticket.error = error if isinstance(error, StorageError) else failure
             with suppress(sqlite3.Error):

@@ -1,4 +1,7 @@
-"""The journal's tables: the runs, the messages that they have moved or mean to, and what became of those."""
+"""The journal's tables: the runs, the messages that they have moved or mean to, and what became of those.
+
+`tail` holds the newest changes of `moves`, which are not in there yet (tail.py).
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ CREATE TABLE IF NOT EXISTS moves (
     new_id TEXT, target TEXT, intent_at_ms INTEGER NOT NULL, updated_at_ms INTEGER NOT NULL,
     PRIMARY KEY (origin, record_id)
 );
+CREATE TABLE IF NOT EXISTS tail (sequence INTEGER PRIMARY KEY, changes TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS fates (
     run_id TEXT NOT NULL, record_id TEXT NOT NULL, fate TEXT NOT NULL, PRIMARY KEY (run_id, record_id)
 );
@@ -43,13 +47,13 @@ def move_of(row: sqlite3.Row) -> Move:
     return Move(**{**dict(row), "state": State(row["state"])})
 
 
-def copy_of(row: sqlite3.Row) -> Copy:
-    """Return the copy of a row of `moves`."""
+def copy_of(move: Move) -> Copy:
+    """Return the copy of a move that was sent."""
     return Copy(
-        message_id=row["record_id"],
-        new_id=row["new_id"],
-        target_arn=row["target"],
-        body_sha256=row["body_sha256"],
-        sent_from_ms=row["intent_at_ms"],
-        sent_to_ms=row["updated_at_ms"],
+        message_id=move.record_id,
+        new_id=move.new_id or "",
+        target_arn=move.target,
+        body_sha256=move.body_sha256,
+        sent_from_ms=move.intent_at_ms,
+        sent_to_ms=move.updated_at_ms,
     )

@@ -30,7 +30,7 @@ def lineage_of(kit: Toolkit, message_id: str, *, queue_arn: str) -> Lineage:
         if journal is None:
             return Lineage()
         newest = journal.origin_of(message_id)
-        passages = tuple(_passages(journal, message_id))
+        passages = tuple(_passages(journal, message_id)) if newest else ()
     except StorageError as error:
         return Lineage(known=False, note=f"whether this message was sent before is not known: {error.message}")
     return Lineage(

@@ -16,9 +16,11 @@ from typing import Any
 
 from opstool.doors.archive import read_archive
 from opstool.doors.sqs import Sqs
+from opstool.doors.tail import Tail
 from opstool.doors.wire import EntryFailure, Outgoing, Sent
 from opstool.words.message import Attribute, Message
 from opstool.words.queue import Queue
+from opstool.words.record import Move
 
 NAME = "name"
 """The message attribute that names a message for the books."""
@@ -177,9 +179,7 @@ class Ledger:
 
     def begun(self, run_id: str, *, unanswered: bool = False) -> set[str]:
         """Return the record ids that a run has written intents for, or only those of which a send had no answer."""
-        query = "SELECT record_id FROM moves WHERE run_id = ? AND unknown_sends >= ?"
-        with closing(sqlite3.connect(self.journal)) as database:
-            return {row[0] for row in database.execute(query, (run_id, int(unanswered)))}
+        return {move.record_id for move in self._moves(run_id) if move.unknown_sends >= int(unanswered)}
 
     def bodies_of_lost_sends(self, run_id: str) -> set[str]:
         """Return the bodies of the messages of a run of which a send was never answered."""
@@ -198,12 +198,18 @@ class Ledger:
     def _row(self, record_id: str) -> tuple[str, str, bool]:
         """Return state, origin and `maybe_twice` of a move of this run, as another process reads them."""
         assert self.act
-        query = "SELECT state, origin, maybe_twice FROM moves WHERE run_id = ? AND record_id = ?"
-        with closing(sqlite3.connect(self.journal)) as database:
-            rows = database.execute(query, (self.act.run_id, record_id)).fetchall()
-        assert rows, "sent without a record of it"
-        [(state, origin, maybe_twice)] = rows
-        return state, origin, bool(maybe_twice)
+        found = [move for move in self._moves(self.act.run_id) if move.record_id == record_id]
+        assert found, "sent without a record of it"
+        [move] = found
+        return move.state, move.origin, bool(move.maybe_twice)
+
+    def _moves(self, run_id: str) -> list[Move]:
+        """Return what the file says of a run, as another process reads it."""
+        with closing(sqlite3.connect(self.journal)) as database:  # a journal of its own would be a step of its process
+            database.row_factory = sqlite3.Row
+            tail = Tail()
+            tail.begin(database)
+            return tail.find(database, lambda move: move, "run_id", run_id)
 
 
 class WatchedSqs(Sqs):
