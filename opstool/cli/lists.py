@@ -9,7 +9,7 @@ from opstool.cli import words
 from opstool.cli.notices import RED, YELLOW
 from opstool.cli.origin import origin_name, pointer_text
 from opstool.cli.screen import cut, safe, start_of
-from opstool.cli.table import Cell, Column, table
+from opstool.cli.table import Cell, Column, Table
 from opstool.verbs.browse import Listing
 from opstool.words.document import message_document
 from opstool.words.message import Message
@@ -37,14 +37,22 @@ _MESSAGE_COLUMNS = (
 )
 
 
-def message_table(listing: Listing, now_ms: int, *, width: int | None, paint: Paint) -> list[str]:
-    """Return the messages as lines of text; on a narrow terminal reason and body have a line of their own below."""
-    rows = [_message_row(listing, each, now_ms) for each in listing.messages]
-    if width is None or width >= _ONE_LINE_COLUMNS:
-        return table(_MESSAGE_COLUMNS, rows, width=width, paint=paint)
-    header, *lines = table(_MESSAGE_COLUMNS[:-2], [row[:-2] for row in rows], width=width, paint=paint)
-    below = [[cut(f"  {cell.text}", width) for cell in row[-2:] if cell.text != NOTHING] for row in rows]
-    return [header, *(line for first, rest in zip(lines, below, strict=True) for line in (first, *rest))]
+def message_table(listing: Listing, now_ms: int, *, width: int | None, paint: Paint) -> Iterator[str]:
+    """Yield the messages as lines of text; on a narrow terminal reason and body have a line of their own below.
+
+    The messages are read twice, for the widths and for the lines: very many are not in memory at once.
+    """
+    is_wide = width is None or width >= _ONE_LINE_COLUMNS
+    columns = _MESSAGE_COLUMNS if is_wide else _MESSAGE_COLUMNS[:-2]
+    rows = (_message_row(listing, each, now_ms) for each in listing.messages)
+    table = Table(columns, (row[: len(columns)] for row in rows), width=width, paint=paint)
+    yield table.header
+    for each in listing.messages:
+        row = _message_row(listing, each, now_ms)
+        yield table.line(row[: len(columns)])
+        for cell in row[len(columns) :]:
+            if width is not None and cell.text != NOTHING:
+                yield cut(f"  {cell.text}", width)
 
 
 def _message_row(listing: Listing, message: Message, now_ms: int) -> list[Cell]:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from enum import StrEnum
+from itertools import chain
 from typing import Any
 
 from opstool.cli.notices import Notices, is_terminal, painter
@@ -19,6 +20,8 @@ from opstool.words.document import dump
 from opstool.words.errors import StorageError
 
 OUTPUT_UNWRITABLE = "output_unwritable"
+_PIECE_CHARACTERS = 65_536
+"""What a pipe holds on Linux (pipe(7)); of a short list all comes at once, or nothing if an error comes first."""
 
 
 class OutputFormat(StrEnum):
@@ -61,12 +64,32 @@ class Output:
     def listing(
         self, whole: Mapping[str, Any], key: str, lines: Iterable[Mapping[str, Any]], last: Mapping[str, Any]
     ) -> None:
-        """Write a list: with `json` nested under `key` of `whole`, with `jsonl` a line each and then `last`."""
+        """Write a list: with `json` nested under `key` of `whole`, with `jsonl` a line each and then `last`.
+
+        The lines are taken one by one and written in pieces: a long list is never in memory as a whole.
+        """
+        self._notices.clear()
         if self.form is OutputFormat.JSON:
-            self.document({**whole, key: list(lines)})
-            return
-        for each in (*lines, last):
-            self.document(each)
+            head = dump({**whole, key: []}).removesuffix("]}")
+            members = (("," if number else "") + dump(each) for number, each in enumerate(lines))
+            texts: Iterable[str] = chain((head,), members, ("]}\n",))
+        else:
+            texts = (dump(each) + "\n" for each in chain(lines, (last,)))
+        write_all(texts)
+
+
+def write_all(texts: Iterable[str]) -> None:
+    """Write texts in pieces that are worth a call of the system, until nobody reads them; raise as `write` does."""
+    piece: list[str] = []
+    size = 0
+    for text in texts:
+        piece.append(text)
+        size += len(text)
+        if size >= _PIECE_CHARACTERS:
+            if not write("".join(piece)):
+                return
+            piece, size = [], 0
+    write("".join(piece))
 
 
 def write(text: str) -> bool:

@@ -41,6 +41,8 @@ def cut(text: str, columns: int) -> str:
     """Return printable text that takes at most so many columns, with an ellipsis where something was left out."""
     if width_of(text) <= columns:
         return text
+    if text.isascii():  # as most are, and a table of very many cuts every body
+        return text[: max(0, columns - len(ELLIPSIS))] + ELLIPSIS[: max(0, columns)]
     kept, used = [], 0
     for char in text:
         used += width_of(char)

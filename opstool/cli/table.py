@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from opstool.cli.screen import cut, width_of
@@ -28,19 +28,43 @@ class Cell:
     style: str | None = None
 
 
+class Table:
+    """A table whose rows are given when they are written; `rows` are read once before, for the widths alone.
+
+    `width` None leaves every cell as long as it is.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        rows: Iterable[Sequence[Cell]],
+        *,
+        width: int | None,
+        paint: Callable[[str, str], str],
+    ) -> None:
+        self._columns = columns
+        self._paint = paint
+        widths = [width_of(column.title) for column in columns]
+        for row in rows:
+            widths = [max(widest, width_of(cell.text)) for widest, cell in zip(widths, row, strict=True)]
+        self._widths = widths if width is None else _fitted(columns, widths, width)
+
+    @property
+    def header(self) -> str:
+        """Return the line above the rows."""
+        return self.line([Cell(text=column.title, style="2") for column in self._columns])
+
+    def line(self, row: Sequence[Cell]) -> str:
+        """Return the line of a row."""
+        return _line(self._columns, row, self._widths, self._paint)
+
+
 def table(
     columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, width: int | None, paint: Callable[[str, str], str]
 ) -> list[str]:
     """Return the lines of a table, header first; `width` None leaves every cell as long as it is."""
-    widths = [max(width_of(each) for each in texts) for texts in _texts(columns, rows)]
-    if width is not None:
-        widths = _fitted(columns, widths, width)
-    header = [Cell(text=column.title, style="2") for column in columns]
-    return [_line(columns, row, widths, paint) for row in (header, *rows)]
-
-
-def _texts(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> list[list[str]]:
-    return [[column.title, *(row[index].text for row in rows)] for index, column in enumerate(columns)]
+    fitted = Table(columns, rows, width=width, paint=paint)
+    return [fitted.header, *map(fitted.line, rows)]
 
 
 def _fitted(columns: Sequence[Column], widths: Sequence[int], width: int) -> list[int]:

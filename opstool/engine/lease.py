@@ -6,10 +6,14 @@ when a laptop wakes, monotonic time does not run while it sleeps.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from opstool.doors.shelf import Shelf
+from opstool.words.errors import StorageError
 from opstool.words.message import Message
+
+_NO_HANDLE = "unreadable"
+"""SQS knows no such handle, and says so of this entry alone."""
 
 
 class Moment(NamedTuple):
@@ -19,28 +23,99 @@ class Moment(NamedTuple):
     monotonic: float
 
 
-@dataclass(slots=True, eq=False)
 class Lease:
-    """One message in our hands. `message` is None once its body is of no more use."""
+    """One message in our hands. `message` is None once it is on a shelf, or of no more use.
 
-    message_id: str
-    receipt_handle: str
-    message: Message | None
-    held_since_wall: float
-    held_since_monotonic: float
-    lost: bool = False
-    receive_count: int = 0
+    Putting it there takes no lock: the handle that it came with and the one of a later delivery are kept apart, so that
+    a delivery in that very moment is not forgotten.
+    """
+
+    __slots__ = (
+        "_first_handle",
+        "_is_forgotten",
+        "_place",
+        "_renewed_handle",
+        "_shelf",
+        "held_since_monotonic",
+        "held_since_wall",
+        "lost",
+        "message",
+        "message_id",
+        "receive_count",
+    )
+
+    def __init__(
+        self,
+        message_id: str,
+        receipt_handle: str,
+        message: Message | None,
+        held_since_wall: float,
+        held_since_monotonic: float,
+        *,
+        receive_count: int = 0,
+    ) -> None:
+        self.message_id = message_id
+        self.message = message
+        self.held_since_wall = held_since_wall
+        self.held_since_monotonic = held_since_monotonic
+        self.lost = False
+        self.receive_count = receive_count
+        self._first_handle: str | None = receipt_handle
+        self._renewed_handle: str | None = None
+        self._is_forgotten = False
+        self._shelf: Shelf | None = None
+        self._place = 0
+
+    @property
+    def receipt_handle(self) -> str:
+        """Return the handle of the last receive.
+
+        One that cannot be read back is as good as one that is over: SQS refuses it, and the lease is lost.
+        """
+        handle = self._renewed_handle or self._first_handle
+        if handle is not None:
+            return handle
+        try:
+            return self._on_shelf.handle(self._place)
+        except StorageError:
+            return _NO_HANDLE
+
+    @receipt_handle.setter
+    def receipt_handle(self, handle: str) -> None:
+        self._renewed_handle = handle
 
     @property
     def content(self) -> Message:
-        """Return the message, which must not have been let go of."""
-        if self.message is None:
+        """Return the message, which must not have been let go of; raise StorageError when its shelf cannot be read."""
+        message = self.message
+        if message is not None:
+            return message
+        if self._is_forgotten:
             raise AssertionError("the body of this message was let go of")
-        return self.message
+        return self._on_shelf.get(self._place)
+
+    def put_on(self, shelf: Shelf) -> None:
+        """Keep message and handle on a shelf instead of in memory: they are wanted later. Raises StorageError."""
+        if self.message is not None and self._first_handle is not None:
+            self._place = shelf.put(self.message, self._first_handle)
+            self._shelf = shelf  # before what is read from there from now on
+            self.message = self._first_handle = None
+
+    @property
+    def shelved(self) -> tuple[Shelf, int]:
+        """Return on which shelf the message lies, and where there."""
+        return self._on_shelf, self._place
+
+    @property
+    def _on_shelf(self) -> Shelf:
+        if self._shelf is None:
+            raise AssertionError("this message was not put on a shelf")
+        return self._shelf
 
     def forget_body(self) -> None:
         """Let go of the body: the message will only be released."""
         self.message = None
+        self._is_forgotten = True
 
     def age_s(self, now: Moment) -> float:
         """Return for how long it has been held: the larger of monotonic and wall time, because machines sleep."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from opstool.doors.regex import matching
+from opstool.doors.shelf import Shelf
 from opstool.doors.toolkit import Toolkit
 from opstool.engine.dlq import DeadLetterQueue
 from opstool.engine.endofqueue import EMPTY_RECEIVES_TO_END
 from opstool.engine.hold import Hold
 from opstool.engine.lease import Lease
 from opstool.engine.lineage import Origins
+from opstool.engine.messages import Messages
 from opstool.engine.reasons.lookup import look_up
 from opstool.engine.scan import Scan, most
 from opstool.words.awserrors import OVER_LIMIT
@@ -38,9 +41,9 @@ class Survey:
     partial: bool = False
 
     @property
-    def messages(self) -> list[Message]:
-        """Return the messages that matched."""
-        return [lease.content for lease in self.matched]
+    def messages(self) -> Sequence[Message]:
+        """Return the messages that matched; each is read when it is looked at, from the shelf where it is on one."""
+        return Messages(len(self.matched), lambda place: self.matched[place].content)
 
 
 def survey(
@@ -78,16 +81,22 @@ def _survey(
     by_reason = selection.needs_reason
     looked_at_ms = kit.sqs.now_ms()
     matched: list[Lease] = []
+    sought: list[Sought] = []
     lock = threading.Lock()
-
+    shelf = Shelf(kit.state_dir)
     origins = Origins(kit)
 
     def meant(message: Message, reason: Reason | None = None) -> bool:
         return matcher(origins.known(message) if selection.needs_source else message, reason)
 
     def keep(batch: list[Lease]) -> None:
+        asked = reasons or by_reason  # our own look is no attempt of a consumer's
+        unknown = [Sought.of(each.content, looked_at_ms=looked_at_ms) for each in batch] if asked else []
+        for lease in batch:
+            lease.put_on(shelf)
         with lock:
             matched.extend(batch)
+            sought.extend(unknown)
 
     scan = Scan(
         leases=hold.leases,
@@ -103,7 +112,9 @@ def _survey(
     with kit.watch("looking", hold.tally, dlq.attributes.depth):
         scan.run()
     unless_stopped(kit)
-    found = _why(kit, dlq, matched, looked_at_ms=looked_at_ms) if reasons or by_reason else NOT_ASKED
+    bounded = scan.bounded
+    del scan  # and the ids of what it took: the reasons need room too
+    found = look_up(kit, dlq, sought) if reasons or by_reason else NOT_ASKED
     unless_stopped(kit)
     if by_reason:
         if to_change or not found.asked:
@@ -114,7 +125,7 @@ def _survey(
     result.notes += _reasons_there(found) if selection.reason is not None and not matched else []
     result.notes += [note for note in (matcher.note, origins.note) if note]
     note_missing_ids(hold, selection, complete=limit is None or len(matched) < limit)
-    note_coverage(hold, dlq, result, bounded=scan.bounded, ended=hold.end.reached)
+    note_coverage(hold, dlq, result, bounded=bounded, ended=hold.end.reached)
     return result
 
 
@@ -138,11 +149,6 @@ def unless_stopped(kit: Toolkit) -> None:
     """Raise InterruptedRunError when the work is to be stopped: what was seen until then looks whole, and is not."""
     if kit.stop.is_set():
         raise InterruptedRunError("interrupted while looking; everything was released, and nothing was changed")
-
-
-def _why(kit: Toolkit, dlq: DeadLetterQueue, matched: list[Lease], *, looked_at_ms: int) -> Reasons:
-    """Return why these messages died; our own look is no attempt of a consumer's."""
-    return look_up(kit, dlq, [Sought.of(lease.content, looked_at_ms=looked_at_ms) for lease in matched])
 
 
 def _told_by_time(found: Reasons, matched: list[Lease]) -> list[str]:

@@ -5,7 +5,7 @@
     reasons   one question for all of them
     select    what of the selection had to wait for the reasons is decided
 
-Bodies are held to the end only where an expression looks at the reason: what it asks of the body is not known before.
+Bodies are kept to the end only where an expression looks at the reason: what it asks of the body is not known before.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from opstool.doors.regex import matching
+from opstool.doors.shelf import Shelf
 from opstool.doors.toolkit import Toolkit
 from opstool.engine.dlq import DeadLetterQueue
 from opstool.engine.hold import Hold
@@ -49,24 +50,19 @@ class Tallied:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Seen:
-    """A message after its batch. `whole` is kept only where it is still to be judged with its reason."""
+    """A message after its batch. `place` is where it lies whole, if it is still to be judged with its reason."""
 
     sought: Sought
     expires_at_ms: int
     key: Key | None
-    whole: Message | None
-
-    @property
-    def message(self) -> Message:
-        """Return the message, or one with its id alone, which is enough to be selected by its reason."""
-        return self.whole or Message(message_id=self.sought.message_id, body="")
+    place: int | None
 
 
 class _Gathering:
     """Takes batches, and keeps of them what is needed; thread-safe."""
 
     def __init__(
-        self, grouping: Grouping, origins: Origins, *, retention_s: int, looked_at_ms: int, whole: bool
+        self, grouping: Grouping, origins: Origins, *, retention_s: int, looked_at_ms: int, shelf: Shelf | None
     ) -> None:
         self.seen: list[_Seen] = []
         self.errors = 0
@@ -75,7 +71,7 @@ class _Gathering:
         self._origins = origins
         self._retention_s = retention_s
         self._looked_at_ms = looked_at_ms
-        self._whole = whole
+        self._shelf = shelf
         self._keys: dict[Key, Key] = {}
         self._lock = threading.Lock()
 
@@ -93,10 +89,16 @@ class _Gathering:
         return Member(
             sought=seen.sought,
             expires_at_ms=seen.expires_at_ms,
-            key=self._key(seen.whole, reason) if seen.whole and self._grouping.needs_reason else seen.key,
+            key=self._key(self.message(seen), reason) if self._grouping.needs_reason else seen.key,
             reason=reason,
             state=reasons.state_of(seen.sought.message_id),
         )
+
+    def message(self, seen: _Seen) -> Message:
+        """Return the message, or one with its id alone, which is enough to be selected by its reason."""
+        if self._shelf is None or seen.place is None:
+            return Message(message_id=seen.sought.message_id, body="")
+        return self._shelf.get(seen.place)
 
     @property
     def note(self) -> str | None:
@@ -109,7 +111,7 @@ class _Gathering:
             sought=Sought.of(message, looked_at_ms=self._looked_at_ms),
             expires_at_ms=expires_at_ms(message, self._retention_s),
             key=None if self._grouping.needs_reason else self._key(message),
-            whole=message if self._whole else None,
+            place=None if self._shelf is None else self._shelf.put(message),
         )
 
     def _key(self, message: Message, reason: Reason | None = None) -> Key | None:
@@ -145,7 +147,7 @@ def tally_messages(
         origins,
         retention_s=dlq.attributes.retention_s,
         looked_at_ms=kit.sqs.now_ms(),
-        whole=late.where is not None or grouping.needs_reason,
+        shelf=Shelf(kit.state_dir) if late.where is not None or grouping.needs_reason else None,
     )
     with Hold(kit, dlq, exclusive=False) as hold:
         at_most = None if has_late else limit
@@ -156,7 +158,7 @@ def tally_messages(
     chosen = gathering.seen
     matcher = late.compile(retention_s=dlq.attributes.retention_s)
     if has_late:
-        chosen = _chosen(chosen, matcher, reasons, hold.tally, limit=limit)
+        chosen = _chosen(gathering, matcher, reasons, hold.tally, limit=limit)
     members = tuple(gathering.member(each, reasons) for each in chosen)
     notes = [*found.notes, *reasons.notes, matcher.note, gathering.note, origins.note, *hold.leases.notes]
     return Tallied(
@@ -209,10 +211,11 @@ def _scan(
 
 
 def _chosen(
-    seen: Sequence[_Seen], matcher: Matcher, reasons: Reasons, tally: Tally, *, limit: int | None
+    gathering: _Gathering, matcher: Matcher, reasons: Reasons, tally: Tally, *, limit: int | None
 ) -> list[_Seen]:
     """Return those that match now that the reasons are known, as many as were asked for."""
-    matched = [each for each in seen if matcher(each.message, reasons.get(each.sought.message_id))]
+    seen = gathering.seen
+    matched = [each for each in seen if matcher(gathering.message(each), reasons.get(each.sought.message_id))]
     ids = {each.sought.message_id for each in matched}
     tally.decide([each.sought.message_id for each in seen if each.sought.message_id not in ids], Outcome.SKIPPED)
     return matched[:limit]

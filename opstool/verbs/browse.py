@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from opstool.doors.toolkit import Toolkit
 from opstool.engine.dlq import DeadLetterQueue, locate
 from opstool.engine.hold import Hold
 from opstool.engine.lineage import origins_of
+from opstool.engine.messages import oldest_first
 from opstool.engine.survey import survey
 from opstool.words.document import expires_at_ms
 from opstool.words.filters import Selection
@@ -24,12 +25,12 @@ DEFAULT_LIMIT = 50
 class Listing:
     """What a look found. `seen` counts distinct messages received, `partial` says that not all could be seen.
 
-    `origins` are the source ARNs, by message id, that SQS does not tell and the journal knows. `looked_at_ms` is when
-    the look began, in SQS's time.
+    `messages` are read as they are looked at, from the disk where they are many. `origins` are the source ARNs, by
+    message id, that SQS does not tell and the journal knows. `looked_at_ms` is when the look began, in SQS's time.
     """
 
     dlq: DeadLetterQueue
-    messages: tuple[Message, ...]
+    messages: Sequence[Message]
     reasons: Reasons
     counts: Counts
     missing_ids: tuple[str, ...] = ()
@@ -50,7 +51,7 @@ class Listing:
     @property
     def soonest_expiry_ms(self) -> int | None:
         """Return when the first of these messages expires, None when there are none."""
-        return min(map(self.expires_at_ms, self.messages), default=None)
+        return self.expires_at_ms(self.messages[0]) if self.messages else None
 
 
 def list_messages(
@@ -73,7 +74,7 @@ def list_messages(
     notes = [f"looking added 1 to the receive count of {counts.received} messages"] if counts.received else []
     return Listing(
         dlq=dlq,
-        messages=tuple(sorted(found.messages, key=lambda message: message.sent_at_ms)),
+        messages=oldest_first(found.matched),
         reasons=found.reasons,
         counts=counts,
         missing_ids=missing,

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from opstool.engine.delivery import Delivered
 from opstool.engine.dlq import locate
 from opstool.engine.hold import Hold
+from opstool.engine.lease import Lease
 from opstool.engine.sinks import StillOurs
 from opstool.engine.throttle import Throttle
 from opstool.engine.transfer import Transfer
@@ -117,7 +117,9 @@ def test_a_message_that_one_worker_is_sending_is_not_sent_by_another(world: Worl
 
     with transferring(world, meanwhile) as (transfer, desk):
         first, second = transfer.leases.receive(wait_s=1)
-        again = replace(first, receipt_handle="another handle")
+        again = Lease(
+            first.message_id, "another handle", first.message, first.held_since_wall, first.held_since_monotonic
+        )
         transfer.settle([first])
         assert desk.delivered == [first.message_id, second.message_id]
         assert transfer.owed == {first.message_id}

@@ -74,7 +74,7 @@ class Inquiry:
         self._undescribed: set[str] = set()
         self._groups = tuple(self._existing())
         self.join = Join(
-            sought,
+            sought if self._groups else (),  # without a log there is nothing to join very many messages with
             function_of=trail.function_of,
             visibility_timeout_of=_visibility_timeouts(kit, dlq, sought),
             sources_of=trail.sources_of,
@@ -102,7 +102,7 @@ class Inquiry:
             if reason.evidence is not Evidence.TIME or message_id not in half_read
         }
         found = {**remembered, **sure}
-        unread = half_read - found.keys()
+        unread = half_read - found.keys() if found else half_read
         vain = sum(1 for each in self._sought if each.message_id not in found and each.message_id not in unread)
         notes = [*self._notes, *self._age_notes(unread), *self._vain_notes(vain), *self._scan_notes()]
         return Reasons(found=found, unread=unread, notes=tuple(dict.fromkeys(notes)))
