@@ -105,6 +105,8 @@ class Invocation:
         if kit:
             kit.close()
             if self.options.verbose:
+                for lane in kit.lanes():
+                    self.notices.line(f"requests: {safe(lane)}")
                 self.notices.line(f"{kit.sqs.requests} requests to SQS, state in {safe(str(self.state_dir))}")
         if isinstance(error, KeyboardInterrupt):
             raise InterruptedRunError("interrupted") from None

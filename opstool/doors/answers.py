@@ -5,17 +5,21 @@ botocore's parsers do not look first. boto3 is loaded by the time an answer is t
 
 from __future__ import annotations
 
+import binascii
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from opstool.words.errors import ServiceError
+from opstool.words.awserrors import error_for
+from opstool.words.errors import OpstoolError, ServiceError
 
+_NOT_IMPLEMENTED = 501
 _LONGEST_MESSAGE = 1_000
 """Characters of a service's message: what a server that is not AWS says may be a page."""
 
 
-def refuse_garbled(http_response: Any, model: Any, **_: Any) -> None:
+def refuse_garbled(http_response: Any, model: Any, parsed: Any = None, **_: Any) -> None:
     """Raise when an answer that says yes is no JSON object: botocore takes a cut or foreign one for an empty answer.
 
     Of another service that is what a server with SQS alone may say, and asking again does not help.
@@ -26,12 +30,37 @@ def refuse_garbled(http_response: Any, model: Any, **_: Any) -> None:
     from botocore.exceptions import HTTPClientError  # noqa: PLC0415 - boto3 is loaded by now
 
     content, headers = http_response.content.strip(), http_response.headers
-    whole = content.startswith(b"{") and content.endswith(b"}")
+    whole = content.startswith(b"{") and content.endswith(b"}") and (_says(parsed) or _is_json(content))
     is_sqs = model.service_model.service_name == "sqs"
-    told_empty = is_sqs and headers.get("Content-Length") == "0" and "amz-json" in headers.get("Content-Type", "")
+    told_empty = is_sqs and tells_empty(headers.get("Content-Length"), headers.get("Content-Type", ""))
     nothing_to_say = not content and (model.output_shape is None or told_empty)
     if http_response.status_code == 200 and not whole and not nothing_to_say:  # noqa: PLR2004 - HTTP's own number
         raise HTTPClientError(error="the answer is not JSON") if is_sqs else _foreign(model.name)
+
+
+def _says(parsed: Any) -> bool:
+    """Tell whether botocore found something: what it cannot read is nothing to it, as an empty answer is."""
+    return bool(parsed) and set(parsed) != {"ResponseMetadata"}
+
+
+def _is_json(content: bytes) -> bool:
+    try:
+        json.loads(content)
+    except ValueError:
+        return False
+    return True
+
+
+def tells_empty(content_length: str | None, content_type: str) -> bool:
+    """Tell whether headers say that an answer of SQS without a byte is a whole one."""
+    return content_length == "0" and "amz-json" in content_type
+
+
+def refused(operation: str, code: str, message: str, status: int) -> OpstoolError:
+    """Return the error for an answer that says no, by its code as modelled; any server may have said it."""
+    if status == _NOT_IMPLEMENTED:  # a server that is not AWS, and no failure that passes
+        code, message = "UnknownOperation", "this server does not have it"
+    return error_for(operation, code, one_line(message), status)
 
 
 @contextmanager
@@ -39,7 +68,7 @@ def understood(service: str, operation: str) -> Iterator[None]:
     """Raise our error for an answer of another shape than AWS's: botocore's parsers do not look first."""
     try:
         yield
-    except (AttributeError, LookupError, TypeError) as error:
+    except (AttributeError, LookupError, TypeError, UnicodeDecodeError, binascii.Error) as error:
         raise (no_answer(operation, error) if service == "sqs" else _foreign(operation)) from error
 
 

@@ -33,6 +33,7 @@ class Place:
     who: Callable[[], Who] = _nobody
     endpoint: Callable[[], str] = lambda: ""
     region: Callable[[], str | None] = lambda: None
+    lane: Callable[[], str] = lambda: ""
     side: str = ""
 
     @property
@@ -50,6 +51,7 @@ def place_of(session: Session, clock: Clock) -> Place:
         who=_who(session),
         endpoint=lambda: _endpoint(session),
         region=lambda: session.region,
+        lane=lambda: session.lane,
     )
 
 

@@ -15,8 +15,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from opstool.doors.answers import no_answer, one_line, refuse_garbled, understood
-from opstool.words.awserrors import error_for
+from opstool.doors.answers import no_answer, refuse_garbled, refused, understood
+from opstool.doors.lanes import Botocore, Lanes
 from opstool.words.errors import AccessError, ServiceError, UsageError
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ _MAY_TAKE_LONG = {"sqs", "s3"}
 asked three times by botocore, and most commands go on without them: they get a third of it."""
 _SPEAK_JSON = {"sqs", "lambda", "logs", "kms", "cloudwatch"}
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-_NOT_IMPLEMENTED = 501
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,15 +59,31 @@ class Identity:
 
 
 class Session:
-    """One identity in one region: hands out clients, made once each."""
+    """One identity in one region: hands out clients, made once each.
 
-    def __init__(self, connection: Connection | None = None) -> None:
+    `boto3_session` is a session of your own, whose settings and hooks then hold; of `connection` it leaves endpoint and
+    times. Raises UsageError for a value of OPSTOOL_SDK that means nothing.
+    """
+
+    def __init__(self, connection: Connection | None = None, *, boto3_session: Any = None) -> None:
         self._connection = connection or Connection()
+        self._given = boto3_session
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
+        self._lanes = Lanes(
+            Botocore(
+                call=self._boto_call,
+                client=lambda: self.client("sqs"),
+                credentials=self._credentials,
+                errors=our_errors,
+                timeout_s=self._connection.timeout_s,
+            )
+        )
 
     @cached_property
     def _boto(self) -> Any:  # a client's type depends on a literal service name, and ours is a variable
+        if self._given is not None:
+            return self._given
         import boto3  # noqa: PLC0415 - a fifth of a second: only when a command needs it
 
         settings = self._connection
@@ -127,8 +142,19 @@ class Session:
             given = os.environ.get(f"AWS_ENDPOINT_URL_{service.upper()}") or os.environ.get("AWS_ENDPOINT_URL") or ""
         return urlsplit(given).hostname in _LOOPBACK
 
+    @property
+    def lane(self) -> str:
+        """Return which way the hot operations of SQS take, empty before the first of them."""
+        return self._lanes.words
+
     def sqs_call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        """Carry out one SQS request: the boto3 side of the seam in sqs.py."""
+        """Carry out one SQS request: the seam in sqs.py, over the lane that lanes.py has chosen."""
+        return self._lanes(operation, request)
+
+    def _credentials(self) -> Any:
+        return self._boto.get_credentials()
+
+    def _boto_call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         return self.ask("sqs", operation, request, one_attempt=operation in _ONE_ATTEMPT)
 
     def ask(
@@ -176,10 +202,7 @@ def our_errors(operation: str) -> Iterator[None]:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
         # SQS says its legacy code in `Code`, and the modelled one, which our table knows, beside it.
         code = str(details.get("QueryErrorCode") or details.get("Code", "Unknown"))
-        message = one_line(str(details.get("Message", "")))
-        if status == _NOT_IMPLEMENTED:  # a server that is not AWS, and no failure that passes
-            code, message = "UnknownOperation", "this server does not have it"
-        raise error_for(operation, code, message, status) from error
+        raise refused(operation, code, str(details.get("Message", "")), status) from error
     except BotoCoreError as error:
         raise _client_side_error(operation, error) from error
     except ResponseParserError as error:  # a proxy's page where XML should be; no BotoCoreError

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from opstool.doors.ask import Ask, refuse
 from opstool.doors.clock import Clock, SystemClock
@@ -64,6 +65,7 @@ class Toolkit:
     where: Callable[[], str] = lambda: "this account and region"
     endpoint: Callable[[], str] = lambda: ""
     region: Callable[[], str | None] = lambda: None
+    lane: Callable[[], str] = lambda: ""
     reach: Callable[[Connection], Place] = _no_other_place
     lease_s: int = DEFAULT_LEASE_S
     workers: int = DEFAULT_WORKERS
@@ -87,6 +89,11 @@ class Toolkit:
         every = [self.sqs, *(each.sqs for each in self._places.values())]
         return sum(each.requests for each in every), sum(each.billed_requests for each in every)
 
+    def lanes(self) -> list[str]:
+        """Return which way the hot requests took in each place, where there were any."""
+        told = [self.lane(), *(each.lane() for each in self._places.values())]
+        return list(dict.fromkeys(each for each in told if each))
+
     @cached_property
     def journal(self) -> Journal:
         """Open the journal of the state directory when it is first needed; reading verbs do without."""
@@ -94,6 +101,8 @@ class Toolkit:
 
     def journal_if_begun(self) -> Journal | None:
         """Return the journal where there is one: who only reads does not begin it. Raises StorageError."""
+        if "journal" in self.__dict__:  # a run asks for every message
+            return self.journal
         try:
             is_begun = (self.state_dir / _JOURNAL).exists()
         except OSError as error:  # a folder that may not be looked into
@@ -134,10 +143,14 @@ def connect(
     state_dir: Path | None = None,
     lease_s: int = DEFAULT_LEASE_S,
     workers: int = DEFAULT_WORKERS,
+    boto3_session: Any = None,
 ) -> Toolkit:
-    """Return a toolkit for an account: credentials, region and endpoint are found as any boto3 program finds them."""
+    """Return a toolkit for an account: credentials, region and endpoint are found as any boto3 program finds them.
+
+    A `boto3_session` of your own brings its settings and its hooks; another place, reached from here, has its own.
+    """
     connection = connection or Connection()
-    session = Session(connection)
+    session = Session(connection, boto3_session=boto3_session)
     clock = SystemClock()
     here = place_of(session, clock)
 
@@ -156,6 +169,7 @@ def connect(
         where=where,
         endpoint=here.endpoint,
         region=here.region,
+        lane=here.lane,
         reach=lambda elsewhere: target_place(elsewhere, connection, clock),
         lease_s=lease_s,
         workers=workers,

@@ -12,6 +12,8 @@ from opstool.doors.sqs import Sqs
 from opstool.words.queue import Queue
 from tests.servers.server import QueueOnServer, Server
 
+pytestmark = pytest.mark.one_lane  # SQS moves the messages itself
+
 _ENDS_WITHIN_S = 15.0
 
 

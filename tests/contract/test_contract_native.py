@@ -18,6 +18,8 @@ from opstool.words.queue import Queue
 from opstool.words.report import Report, Status, Tally
 from tests.servers.server import QueueOnServer, Server
 
+pytestmark = pytest.mark.one_lane  # SQS moves the messages itself
+
 COUNT = 1_000
 _WITHIN_S = 60.0
 

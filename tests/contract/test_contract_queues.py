@@ -8,6 +8,8 @@ import pytest
 
 from tests.servers.server import Server, aws_code
 
+pytestmark = pytest.mark.one_lane  # queues are not what is asked for ten messages at a time
+
 FIFO_WITHOUT_ATTRIBUTE = pytest.param(
     "queue.fifo", marks=pytest.mark.departs(moto="takes a name that ends in .fifo without FifoQueue")
 )

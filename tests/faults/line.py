@@ -14,6 +14,7 @@ from opstool.fake import FakeSqs
 from opstool.words.errors import ServiceError
 from tests.faults.kinds import Kind, Surroundings
 from tests.faults.proxy import FaultProxy
+from tests.lanes import DEFAULT, check_taken, session_over
 from tests.servers.fake_endpoint import FakeEndpoint
 
 HASTE_S = 0.3
@@ -27,6 +28,7 @@ BODIES = ("a", "b", "c", "d")
 class Line:
     """A client, a proxy, and the in-memory SQS behind HTTP. `hasty` is a client that waits for little."""
 
+    lane: str
     fake: FakeSqs
     endpoint: FakeEndpoint
     proxy: FaultProxy
@@ -66,28 +68,33 @@ class Line:
 
 
 @contextmanager
-def open_line(fake: FakeSqs) -> Iterator[Line]:
-    """Open a line to a fake on which there is a queue `orders`."""
+def open_line(fake: FakeSqs, lane: str = DEFAULT) -> Iterator[Line]:
+    """Open a line to a fake on which there is a queue `orders`; its clients take a lane, and that is held."""
     with ExitStack() as undo:
         assert fake("CreateQueue", {"QueueName": "orders"})["QueueUrl"] == URL
         endpoint = FakeEndpoint(fake)
         undo.callback(endpoint.close)
         proxy = FaultProxy(endpoint.url)
         undo.callback(proxy.close)
-        yield Line(
+        line = Line(
+            lane=lane,
             fake=fake,
             endpoint=endpoint,
             proxy=proxy,
-            session=session_at(proxy.url),
-            hasty=session_at(proxy.url, timeout_s=HASTE_S),
-            past_the_proxy=session_at(endpoint.url),
+            session=session_at(proxy.url, lane=lane),
+            hasty=session_at(proxy.url, lane=lane, timeout_s=HASTE_S),
+            past_the_proxy=session_at(endpoint.url, lane=lane),
         )
+        yield line
+        for session in (line.session, line.hasty, line.past_the_proxy):
+            check_taken(lane, session)
 
 
-def session_at(url: str, *, timeout_s: float = 30.0) -> Session:
-    """Return a session with made-up credentials."""
-    return Session(
+def session_at(url: str, *, lane: str = DEFAULT, timeout_s: float = 30.0) -> Session:
+    """Return a session with made-up credentials, over a lane."""
+    return session_over(
+        lane,
         Connection(
             endpoint_url=url, region="us-east-1", access_key_id="made", secret_access_key="up", timeout_s=timeout_s
-        )
+        ),
     )

@@ -1,4 +1,4 @@
-"""One errand on a server that we did not write, for real: boto3, HTTP, and a proxy that commits the faults.
+"""One errand on a server that we did not write, for real: a lane, HTTP, and a proxy that commits the faults.
 
 It goes through a storm of faults, and then in peace until it says that it is done. What a queue has taken is counted on
 the wire, and held against what lies in it in the end: a FIFO queue that drops what it knows already would hide from a
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from opstool.doors.clock import SystemClock
-from opstool.doors.session import Connection, Session
+from opstool.doors.session import Connection
 from opstool.doors.sqs import Sqs
 from opstool.doors.stack import Stack
 from opstool.doors.toolkit import Toolkit
@@ -27,6 +27,7 @@ from tests.faults.errand import Errand, Ground, bodies
 from tests.faults.kinds import Kind, Surroundings, Together
 from tests.faults.promises import Ending
 from tests.faults.proxy import FaultProxy
+from tests.lanes import check_taken, session_over
 from tests.servers import Server, opened
 from tests.servers.fake_endpoint import FakeEndpoint
 from tests.servers.server import QueueOnServer
@@ -57,6 +58,7 @@ class Stage:
     """
 
     server: Server
+    lane: str
     fifo: bool
     errand_type: type[Errand]
     kinds: Sequence[type[Kind]]
@@ -80,7 +82,7 @@ class Stage:
         assert connection.endpoint_url
         self.proxy = FaultProxy(connection.endpoint_url, self.accepted, seed=self.seed)
         self.undo.callback(self.proxy.close)
-        self.session = Session(replace(connection, endpoint_url=self.proxy.url, timeout_s=TIMEOUT_S))
+        self.session = session_over(self.lane, replace(connection, endpoint_url=self.proxy.url, timeout_s=TIMEOUT_S))
         self.faults = self._faults()
 
     def _fill(self, wanted: list[str]) -> dict[str, str]:
@@ -137,6 +139,7 @@ class Stage:
             time.sleep(LEASES_ARE_OVER_S)
             self._attempt()
             done = self.errand.is_done
+        check_taken(self.lane, self.session)
         assert done, f"it is not done after the faults have ended: {_last_words(self.errand)}"
         self._check()
 

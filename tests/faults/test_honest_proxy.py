@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from opstool.fake import FakeClock, FakeSqs
 from tests.faults.line import URL, Line, open_line
+from tests.lanes import LANES
 
 texts = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Z")), min_size=1, max_size=20)
 attributes = st.dictionaries(
@@ -64,17 +65,18 @@ def tell(call: Callable[[str, dict[str, Any]], dict[str, Any]], story: list[tupl
     return answers
 
 
-@pytest.fixture(scope="module")
-def two_lines() -> Iterator[tuple[Line, Line]]:
-    """Open two lines to two fakes that begin alike; a client of the first goes past its proxy."""
-    with open_line(FakeSqs(FakeClock())) as first, open_line(FakeSqs(FakeClock())) as second:
+@pytest.fixture(scope="module", params=[LANES, LANES[::-1]], ids=" and ".join)
+def two_lines(request: pytest.FixtureRequest) -> Iterator[tuple[Line, Line]]:
+    """Open two lines to two fakes that begin alike, one over each lane; a client of the first goes past its proxy."""
+    fakes = [FakeSqs(FakeClock()) for _ in LANES]
+    with open_line(fakes[0], request.param[0]) as first, open_line(fakes[1], request.param[1]) as second:
         yield first, second
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(story=acts)
 def test_an_honest_proxy_changes_nothing(two_lines: tuple[Line, Line], story: list[tuple[str, Any]]) -> None:
-    """Whatever is asked, with it and without it the same is answered: two fakes of one seed go the same way."""
+    """Whatever is asked, with it and without it, and over both lanes, the same is answered: two fakes of one seed."""
     straight, through = two_lines
     assert tell(straight.past_the_proxy.sqs_call, story) == tell(through.session.sqs_call, story)
     assert straight.depths() == through.depths()

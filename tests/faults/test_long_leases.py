@@ -23,7 +23,8 @@ from opstool.words.report import Report, Status
 from tests.faults.kinds import DeliveredAgain, Surroundings
 from tests.faults.results import RecordRun
 from tests.faults.rival import Refuse, Rival, Watch, set_wall_clock
-from tests.servers import opened
+from tests.faults.scale import over_lanes
+from tests.servers import opened_over
 from tests.world import Died, World, make_world
 
 SUITE = "Long leases"
@@ -150,12 +151,12 @@ def test_large_messages_are_not_sent_on_once_their_leases_are_lost(standard: Wor
     record_run(SUITE, "a slow target, and no lease can be extended", messages=6)
 
 
-@pytest.mark.parametrize("name", ["moto", "local-aws-sqs", "localstack"])
+@pytest.mark.parametrize(("name", "lane"), over_lanes("moto", "local-aws-sqs", "localstack"))
 def test_leases_of_two_seconds_outlive_a_slow_target_on_a_real_server(
-    name: str, tmp_path: Path, record_run: RecordRun
+    name: str, lane: str, tmp_path: Path, record_run: RecordRun
 ) -> None:
     """Real time and somebody else's visibility timeouts: whoever looks meanwhile finds nothing of ours."""
-    server = opened(name)
+    server = opened_over(name, lane)
     dlq, target = server.make_queue(), server.make_queue()
     dlq.send_batch(*(f"body {number}" for number in range(8)))
     seen: list[object] = []

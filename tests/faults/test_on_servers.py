@@ -1,4 +1,7 @@
-"""Every pair of server, fault, rate, kind of queue and errand, for real: boto3, HTTP, and a proxy with the faults."""
+"""Every pair of server, fault, rate, kind of queue, errand and lane, for real: HTTP, and a proxy with the faults.
+
+In the bounded part the lane is one more factor; where everything runs, each case is played over both.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,10 @@ from tests.faults.kinds import KINDS, Kind, Together
 from tests.faults.on_server import MESSAGES, Stage, open_server
 from tests.faults.pairs import Case, Exclusion, pairwise
 from tests.faults.results import RecordRun
+from tests.lanes import LANES
 from tests.servers import SERVERS, Server
 
-SUITE = "On servers, through boto3 and a proxy that commits the faults"
+SUITE = "On servers, over both lanes and a proxy that commits the faults"
 SEED = int(os.environ.get("SEED", "1"))
 ROUNDS = 3 if scale.FULL else 1
 """In each round the rates have moved on by one: after three, each pair of fault and errand has met all of them."""
@@ -49,6 +53,7 @@ FACTORS = {
     "rate": ["1 %", "10 %", "50 %"],
     "queue": ["standard", "FIFO"],
     "errand": [each.name for each in ERRANDS],
+    "lane": list(LANES),
 }
 
 
@@ -56,7 +61,8 @@ FACTORS = {
 def cases(turn: int) -> list[Case]:
     """Return the cases of one round, of all servers."""
     rates = FACTORS["rate"]
-    return pairwise({**FACTORS, "rate": [*rates[turn:], *rates[:turn]]}, EXCLUSIONS)
+    chosen = pairwise({**FACTORS, "rate": [*rates[turn:], *rates[:turn]]}, EXCLUSIONS)
+    return [{**case, "lane": lane} for case in chosen for lane in (LANES if scale.FULL else (case["lane"],))]
 
 
 def kinds_of(case: Case) -> list[type[Kind]]:
@@ -85,6 +91,7 @@ def played(case: Case, server: Server, folder: Path, seed: int) -> Played:
         with ExitStack() as undo:
             stage = Stage(
                 server=server,
+                lane=case["lane"],
                 fifo=case["queue"] == "FIFO",
                 errand_type=next(each for each in ERRANDS if each.name == case["errand"]),
                 kinds=kinds_of(case),

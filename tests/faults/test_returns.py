@@ -22,11 +22,11 @@ from opstool.words.message import Attribute
 from opstool.words.report import Report, Status
 from tests.faults.promises import check_counts, check_status
 from tests.faults.results import RecordRun
-from tests.faults.scale import MESSAGES
+from tests.faults.scale import MESSAGES, over_lanes
 from tests.properties.account import Account, account_in_memory, account_on
 from tests.properties.ledger import NAME, Act, Content
 from tests.properties.line import Trouble, troubled
-from tests.servers import opened
+from tests.servers import opened_over
 from tests.world import Died
 
 SUITE = "Returns"
@@ -242,16 +242,16 @@ def test_a_consumer_of_its_own_pace_changes_nothing(account: Account, workers: i
 
 
 @pytest.mark.parametrize("fifo", [False, True], ids=["standard", "fifo"])
-@pytest.mark.parametrize("name", ["moto", "local-aws-sqs"])
+@pytest.mark.parametrize(("name", "lane"), over_lanes("moto", "local-aws-sqs"))
 def test_on_a_real_server_a_consumer_of_its_own_pace_changes_nothing(
-    name: str, fifo: bool, tmp_path: Path, record_run: RecordRun
+    name: str, lane: str, fifo: bool, tmp_path: Path, record_run: RecordRun
 ) -> None:
     """Over HTTP, in real time, with the consumer in a thread; the returns keep the ids that our sends were given.
 
     local-aws-sqs sets SentTimestamp and receive count anew when a message dies, so that a return looks as young there
     as on a FIFO queue of AWS; its id it keeps, and by that it is known.
     """
-    server = opened(name)
+    server = opened_over(name, lane)
     account = account_on(server, tmp_path, fifo=fifo)
     count = 20
     try:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NoReturn
 
 import pytest
 
+from tests.lanes import session_over
 from tests.servers import embedded, in_memory, local_aws_sqs, localstack, ministack
 from tests.servers.environments import MissingServerError
 from tests.servers.server import Server
 
-__all__ = ["SERVERS", "MissingServerError", "Server", "opened"]
+__all__ = ["SERVERS", "MissingServerError", "Server", "opened", "opened_over"]
 
 SERVERS: dict[str, Callable[[], Server]] = {
     "fake": in_memory.open,
@@ -31,6 +33,13 @@ def opened(name: str) -> Server:
         return SERVERS[name]()
     except MissingServerError as missing:
         _do_without(f"{missing}; `make servers` installs it")
+
+
+def opened_over(name: str, lane: str) -> Server:
+    """Open a server that speaks HTTP, and ask it over a lane."""
+    server = opened(name)
+    assert server.connection, "no lane leads there"
+    return replace(server, call=session_over(lane, server.connection).sqs_call)
 
 
 def _do_without(reason: str) -> NoReturn:

@@ -19,6 +19,7 @@ from opstool.doors.sqs import Call
 from opstool.fake.refusal import RefusalError
 from opstool.words.awserrors import short_code
 from opstool.words.errors import OpstoolError
+from tests.lanes import SaidError
 
 _LONGEST_REAL_WAIT_S = 2.0
 _SETTLES_AFTER_S = 0.01
@@ -156,7 +157,7 @@ class QueueOnServer:
 def aws_code(error: OpstoolError) -> str:
     """Return SQS's own code for a refusal, which our error has behind it."""
     cause = error.__cause__
-    if isinstance(cause, RefusalError):
+    if isinstance(cause, (RefusalError, SaidError)):
         return short_code(cause.code)
     assert isinstance(cause, ClientError)
     return short_code(cause.response["Error"]["Code"])

@@ -22,7 +22,8 @@ def tell_all(zygote: Zygote, folder: Path, scenes: Iterable[Scene], record_run: 
         number, scene = numbered
         place = folder / f"shop-{number}"
         try:
-            with open_shop(zygote, place, fifo=scene.fifo, seed=scene.seed, workers=scene.workers) as shop:
+            how = {"seed": scene.seed, "workers": scene.workers}
+            with open_shop(zygote, place, fifo=scene.fifo, lane=scene.lane, **how) as shop:
                 told = Story(scene=scene, shop=shop).tell()
                 assert told.kills, "nothing ended it early"
                 return scene, told

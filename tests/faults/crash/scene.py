@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from tests.faults.crash.points import APPEND, COMMIT, DELETE, EXTEND, RECEIVE, RELEASE, SEND, Point, choose
+from tests.faults.scale import FULL
+from tests.lanes import DEFAULT, LANES
 
 CHOSEN, _OTHER = "take", "let be"
 _SHARE_CHOSEN = 0.7
@@ -33,6 +35,7 @@ class Scene:
     compressed: bool
     messages: int
     workers: int
+    lane: str = DEFAULT
     deaths: tuple[Point, ...] = ()
     padding: int = 0
 
@@ -40,7 +43,7 @@ class Scene:
         """Return it as a test's message shows it."""
         kind = f"{self.verb}{' FIFO' if self.fifo else ''}{' chosen' if self.chosen else ''}"
         deaths = ", then ".join(str(point) for point in self.deaths)
-        return f"seed {self.seed}: {kind} of {self.messages} by {self.workers}, ended {deaths}"
+        return f"seed {self.seed}: {kind} of {self.messages} by {self.workers} over {self.lane}, ended {deaths}"
 
     @property
     def row(self) -> str:
@@ -69,6 +72,14 @@ _KINDS = {
     EXTEND: "an extension of leases",
     RELEASE: "a release",
 }
+
+
+def scenes(seed: int) -> list[Scene]:
+    """Return what a seed plays, over each lane, or over one of them where the suite is bounded."""
+    # The lanes take turns at the same act of the same verb, and as evenly over the verbs.
+    turn = seed + seed // len(_VERBS) + seed // 60
+    lanes = LANES if FULL else (LANES[turn % len(LANES)],)
+    return [replace(scene(seed), lane=lane) for lane in lanes]
 
 
 def scene(seed: int) -> Scene:
@@ -104,5 +115,6 @@ def interrupted_scene(verb: str, act: str, signals: tuple[int, ...], *, fifo: bo
         compressed=random.random() < 0.5,
         messages=80,
         workers=2,
+        lane=random.choice(LANES),
         deaths=tuple(replace(choose(each, 3, random), signals=signals) for each in (act, random.choice(ACTS[verb]))),
     )

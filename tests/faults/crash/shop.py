@@ -25,6 +25,7 @@ from tests.faults.crash.disk import SmallDisk
 from tests.faults.crash.points import Point
 from tests.faults.crash.victim import Task
 from tests.faults.crash.zygote import Victim, Zygote
+from tests.lanes import DEFAULT
 from tests.servers.fake_endpoint import FakeEndpoint
 from tests.world import World, make_queue
 
@@ -62,6 +63,7 @@ class Shop:
     world: World
     endpoint: FakeEndpoint
     workers: int = 4
+    lane: str = DEFAULT
     disk: SmallDisk | None = None
     state_on_disk: bool = False
     ids: dict[str, str] = field(default_factory=dict)
@@ -97,7 +99,9 @@ class Shop:
         words = (*self.options(), "--output", output, *argv)
         name = f"process-{next(self._names)}"
         disk_of = self.disk.pid if self.disk else None
-        return Task(argv=words, folder=str(self.folder), name=name, point=point, disk_of=disk_of, **limits)
+        return Task(
+            argv=words, folder=str(self.folder), name=name, point=point, disk_of=disk_of, lane=self.lane, **limits
+        )
 
     def run(self, *argv: str, point: Point | None = None, **limits: Any) -> Ended:
         """Carry out a command line in a process of its own."""
@@ -173,7 +177,9 @@ def ended(task: Task, victim: Victim) -> Ended:
 
 
 @contextmanager
-def open_shop(zygote: Zygote, folder: Path, *, fifo: bool = False, seed: int = 0, workers: int = 4) -> Iterator[Shop]:
+def open_shop(
+    zygote: Zygote, folder: Path, *, fifo: bool = False, seed: int = 0, workers: int = 4, lane: str = DEFAULT
+) -> Iterator[Shop]:
     """Open a shop with empty queues."""
     folder.mkdir(parents=True, exist_ok=True)
     clock = SystemClock()
@@ -185,7 +191,7 @@ def open_shop(zygote: Zygote, folder: Path, *, fifo: bool = False, seed: int = 0
     world = World(clock=clock, fake=fake, state_dir=folder, source=source, dlq=dlq)  # type: ignore[arg-type]
     endpoint = FakeEndpoint(fake)
     try:
-        yield Shop(zygote=zygote, folder=folder, world=world, endpoint=endpoint, workers=workers)
+        yield Shop(zygote=zygote, folder=folder, world=world, endpoint=endpoint, workers=workers, lane=lane)
     finally:
         endpoint.close()
         world.close()

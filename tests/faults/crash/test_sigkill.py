@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.crash.crowd import tell_all
-from tests.faults.crash.scene import scene
+from tests.faults.crash.scene import scenes
 from tests.faults.crash.zygote import Zygote
 from tests.faults.results import RecordRun
 from tests.faults.scale import CRASHES
@@ -20,5 +20,5 @@ def test_a_run_that_is_killed_twice_loses_nothing_and_counts_what_it_may_have_se
     first: int, zygote: Zygote, tmp_path: Path, record_run: RecordRun
 ) -> None:
     """Each is shown as interrupted, and resumed until it is done; then everything is where it was meant to be."""
-    scenes = [scene(seed) for seed in range(first, CRASHES, TESTS)]
-    tell_all(zygote, tmp_path, scenes, record_run, seeds=f"0 to {CRASHES - 1}")
+    mine = [each for seed in range(first, CRASHES, TESTS) for each in scenes(seed)]
+    tell_all(zygote, tmp_path, mine, record_run, seeds=f"0 to {CRASHES - 1}")

@@ -17,6 +17,7 @@ from botocore.loaders import JSONFileLoader
 from opstool.cli import main
 from tests.faults.crash.disk import enter
 from tests.faults.crash.points import Point, arm, note_syncs_of
+from tests.lanes import DEFAULT, environment_of
 
 _NO_EXIT_STATUS = 99
 """An exception that opstool let through: no promise allows it."""
@@ -27,8 +28,9 @@ class Task:
     """One process: a command line, where its output goes, and what becomes of it.
 
     `file_bytes` is the size that no file of the process can outgrow. `torn`: the write that does kills the process in
-    its middle; otherwise it fails, as on a disk that is full. `disk_of` is the process that holds a SmallDisk;
-    `notes_syncs_of` the file ("journal" or "archive") of which it tells how much a power cut cannot take.
+    its middle; otherwise it fails, as on a disk that is full. `disk_of` is the process that holds a SmallDisk, `lane`
+    the lane to SQS that it takes. `notes_syncs_of` is the file ("journal" or "archive") of which it tells how much a
+    power cut cannot take.
     """
 
     argv: tuple[str, ...]
@@ -38,6 +40,7 @@ class Task:
     file_bytes: int | None = None
     torn: bool = False
     disk_of: int | None = None
+    lane: str = DEFAULT
     notes_syncs_of: str = ""
 
     @property
@@ -83,6 +86,7 @@ def become(task: Task) -> NoReturn:
         if task.disk_of:
             enter(task.disk_of)
         os.chdir(task.folder)
+        os.environ.update(environment_of(task.lane))
         if task.point:
             arm(task.point)
         if task.notes_syncs_of:

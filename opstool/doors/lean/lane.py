@@ -1,0 +1,168 @@
+"""The lane itself: one request of a hot operation, asked again where that is safe."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any, Protocol
+
+from opstool.doors.answers import no_answer
+from opstool.doors.clock import Clock
+from opstool.doors.lean.answer import code_of, result_of
+from opstool.doors.lean.body import written
+from opstool.doors.lean.connection import Answer, AnswerLostError, NotConnectedError
+from opstool.doors.lean.pool import Pool
+from opstool.doors.lean.signer import Credentials
+from opstool.doors.lean.signing import Signing
+from opstool.words.errors import OpstoolError, ServiceError
+
+ONE_ATTEMPT = {"SendMessageBatch", "ReceiveMessage"}
+"""What is asked once: a second attempt could send twice, or hide messages for a whole visibility timeout."""
+LONGEST_PAUSE_S = 20.0
+"""Between two attempts; botocore's own bound: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html"""
+_PAUSE_S, _THROTTLED_PAUSE_S = 0.05, 1.0
+"""Of the first pause at most, which doubles; botocore's standard mode."""
+_SKEW_CODES = {
+    "InvalidSignatureException",
+    "RequestExpired",
+    "RequestInTheFuture",
+    "RequestTimeTooSkewed",
+    "SignatureDoesNotMatch",
+}
+_SKEW_S = 240.0
+"""SQS refuses signatures that are 15 minutes off; what differs by less than this is not the reason."""
+_CREDENTIALS_S = 1.0
+"""To ask a refreshable provider takes longer than to sign."""
+
+
+class Provider(Protocol):
+    """Botocore's credentials, which it refreshes."""
+
+    def get_frozen_credentials(self) -> Any:
+        """Return access key, secret key and token as of now."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaneSettings:
+    """What botocore has decided: whose credentials, how long, how often, and by which errors it refuses."""
+
+    provider: Provider
+    errors: Callable[[str], AbstractContextManager[None]]
+    timeout_s: float
+    attempts: int
+
+
+class LeanLane:
+    """Carries out the hot operations; thread-safe."""
+
+    def __init__(
+        self,
+        settings: LaneSettings,
+        signing: Signing,
+        pool: Pool,
+        clock: Clock,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._settings = settings
+        self._signing = signing
+        self._pool = pool
+        self._clock = clock
+        self._chance = chance
+        self._skew_s = 0.0
+        self._credentials: tuple[float, Credentials] | None = None
+
+    def __call__(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Carry out `operation`; raise OpstoolError, or NotWrittenError before anything is sent."""
+        body = written(request)
+        timeout_s = self._settings.timeout_s + request.get("WaitTimeSeconds", 0)
+        attempts = 1 if operation in ONE_ATTEMPT else self._settings.attempts
+        for attempt in range(1, attempts):
+            answer: Answer | None = None
+            try:
+                answer = self._answer(operation, body, timeout_s, f"attempt={attempt}; max={attempts}")
+                return result_of(operation, answer)
+            except ServiceError as error:
+                if not error.retryable:
+                    raise
+                self._pause(attempt, error, answer)
+        answer = self._answer(operation, body, timeout_s, f"attempt={attempts}; max={attempts}")
+        return result_of(operation, answer)
+
+    def _answer(self, operation: str, body: bytes, timeout_s: float, attempts: str) -> Answer:
+        """Return the service's answer; what it refused for the time of our clock alone is signed again, once."""
+        answer = self._exchange(operation, body, timeout_s, attempts)
+        if answer.status >= 400 and self._learn_skew(answer):  # noqa: PLR2004 - HTTP's own number
+            answer = self._exchange(operation, body, timeout_s, attempts)
+        return answer
+
+    def _exchange(self, operation: str, body: bytes, timeout_s: float, attempts: str) -> Answer:
+        credentials = self._current(operation)
+        try:
+            connection = self._pool.take()
+        except NotConnectedError as error:
+            raise ServiceError(
+                f"`{operation}` could not connect: {error}", code="no_connection", retryable=True
+            ) from error
+        second = int(self._clock.wall() + self._skew_s)
+        try:
+            head = self._signing.head(operation, body, credentials, second, attempts)
+            answer = connection.ask(head + body, timeout_s)
+        except AnswerLostError as error:
+            connection.close()
+            raise no_answer(operation, error) from error
+        except BaseException:  # Ctrl-C: what comes now would be taken for the next request's answer
+            connection.close()
+            raise
+        self._pool.give(connection)
+        return answer
+
+    def _current(self, operation: str) -> Credentials:
+        """Return the credentials, as botocore says them about once a second."""
+        known, now_s = self._credentials, self._clock.monotonic()
+        if known and now_s < known[0]:
+            return known[1]
+        with self._settings.errors(operation):
+            frozen = self._settings.provider.get_frozen_credentials()
+        if known and (frozen.access_key, frozen.secret_key, frozen.token) == (
+            known[1].access_key,
+            known[1].secret_key,
+            known[1].token,
+        ):
+            current = known[1]
+        else:
+            current = Credentials(access_key=frozen.access_key, secret_key=frozen.secret_key, token=frozen.token)
+        self._credentials = (now_s + _CREDENTIALS_S, current)
+        return current
+
+    def _learn_skew(self, answer: Answer) -> bool:
+        """Tell whether a refusal is our clock's fault, as the answer's Date shows, and mind it from now on."""
+        try:
+            if code_of(answer) not in _SKEW_CODES:
+                return False
+            date = parsedate_to_datetime(answer.headers["date"]).timestamp()
+        except (AttributeError, LookupError, TypeError, ValueError):
+            return False
+        skew_s = date - self._clock.wall()
+        if abs(skew_s - self._skew_s) < _SKEW_S:
+            return False
+        self._skew_s = skew_s
+        return True
+
+    def _pause(self, attempt: int, error: OpstoolError, answer: Answer | None) -> None:
+        """Wait before the next attempt: full jitter, and no less than the service asks for."""
+        first_s = _THROTTLED_PAUSE_S if error.code == "throttled" else _PAUSE_S
+        pause_s = self._chance() * min(LONGEST_PAUSE_S, first_s * 2.0 ** (attempt - 1))
+        wanted_s = _retry_after_s(answer) if answer else 0.0
+        self._clock.sleep(max(pause_s, min(LONGEST_PAUSE_S, wanted_s)))
+
+
+def _retry_after_s(answer: Answer) -> float:
+    """Return how long the service asks to wait: HTTP's header counts seconds, that of AWS milliseconds."""
+    for name, unit_s in (("x-amz-retry-after", 0.001), ("retry-after", 1.0)):
+        said = answer.headers.get(name, "")
+        if said.isdecimal():
+            return int(said[:9]) * unit_s
+    return 0.0

@@ -1,0 +1,58 @@
+"""AWS Signature Version 4, https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html.
+
+The key derived for a day, a region and a secret is kept: four of the five HMACs of a signature.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+ALGORITHM = "AWS4-HMAC-SHA256"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Credentials:
+    """Who signs, as of one moment."""
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scope:
+    """What a signature is good for. `day` is written YYYYMMDD, in UTC."""
+
+    day: str
+    region: str
+    service: str
+
+    def __str__(self) -> str:
+        return f"{self.day}/{self.region}/{self.service}/aws4_request"
+
+
+def signing_key(secret_key: str, scope: Scope) -> bytes:
+    """Return the key that is derived for a scope."""
+    key = f"AWS4{secret_key}".encode()
+    for part in (scope.day, scope.region, scope.service, "aws4_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key
+
+
+def canonical_head(method: str, path: str, query: str, headers: Mapping[str, str], signed: Iterable[str]) -> str:
+    """Return the canonical request without its last line, the hash of the body.
+
+    `path` and `query` stand as they go over the wire, normalised and sorted; `headers` have lower-case names.
+    """
+    names = sorted(signed)
+    lines = "".join(f"{name}:{' '.join(headers[name].split())}\n" for name in names)
+    return f"{method}\n{path}\n{query}\n{lines}\n{';'.join(names)}\n"
+
+
+def signature(key: bytes, scope: Scope, amz_date: str, head: str, body: bytes) -> str:
+    """Return the signature, in hex, of a request with this canonical head and this body."""
+    request = sha256(f"{head}{sha256(body).hexdigest()}".encode()).hexdigest()
+    return hmac.digest(key, f"{ALGORITHM}\n{amz_date}\n{scope}\n{request}".encode(), "sha256").hex()

@@ -1,0 +1,163 @@
+"""The reader of answers: every form that HTTP/1.1 allows, and nothing beside it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from opstool.doors.lean import connection as module
+from opstool.doors.lean.connection import Answer, AnswerLostError, Connection
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[Connection, socket.socket]]:
+    """Connect a connection to the test."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield Connection(ours), theirs
+
+
+def asked(pair: tuple[Connection, socket.socket], *parts: bytes, ends: bool = False) -> Answer:
+    """Return what is made of an answer that arrives in these parts."""
+    connection, theirs = pair
+
+    def write() -> None:
+        theirs.recv(100)
+        for part in parts:
+            theirs.sendall(part)
+        if ends:
+            theirs.shutdown(socket.SHUT_WR)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        return connection.ask(b"request", 2.0)
+    finally:
+        thread.join()
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "ends", "content", "reusable"),
+    [
+        (HEAD + b"Content-Length: 5\r\n\r\nhello", False, b"hello", True),
+        (HEAD + b"content-LENGTH:5\r\n\r\nhello", False, b"hello", True),
+        (HEAD + b"Content-Length: 5\r\nConnection: close\r\n\r\nhello", False, b"hello", False),
+        (HEAD + b"Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello", False, b"hello", True),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\n\r\n", False, b"hello", True),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nA: b\r\n\r\n", False, b"hello", True),
+        (HEAD + b"\r\nhello", True, b"hello", False),
+        (HEAD + b"Content-Length: 0\r\n\r\n", False, b"", True),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello", False, b"hello", False),
+        (b"HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 5\r\n\r\nhello", False, b"hello", True),
+        (b"HTTP/1.1 200\r\nContent-Length: 5\r\n\r\nhello", False, b"hello", True),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" + HEAD + b"Content-Length: 5\r\n\r\nhello", False, b"hello", True),
+        (b"HTTP/1.1 204 None\r\n\r\n", False, b"", True),
+    ],
+    ids=[
+        "length",
+        "any case",
+        "close",
+        "length twice",
+        "chunked",
+        "trailers",
+        "to the end",
+        "empty",
+        "1.0",
+        "1.0 kept",
+        "no reason",
+        "interim",
+        "204",
+    ],
+)
+@pytest.mark.parametrize("step", [1, 7, 1000], ids=["byte by byte", "in pieces", "at once"])
+def test_an_answer_is_read_in_whatever_pieces_it_comes(
+    pair: tuple[Connection, socket.socket], answer: bytes, *, ends: bool, content: bytes, reusable: bool, step: int
+) -> None:
+    """And the connection is kept where both sides agree on where it ended."""
+    read = asked(pair, *(answer[at : at + step] for at in range(0, len(answer), step)), ends=ends)
+    assert read.content == content
+    assert pair[0].is_reusable is reusable
+
+
+def test_more_than_was_said_is_not_the_next_answer(pair: tuple[Connection, socket.socket]) -> None:
+    """The connection is given up."""
+    assert asked(pair, HEAD + b"Content-Length: 5\r\n\r\nhelloHTTP/1.1 200").content == b"hello"
+    assert not pair[0].is_reusable
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Le",
+        HEAD + b"Content-Length: 9\r\n\r\nhello",
+        HEAD + b"Content-Length: -1\r\n\r\n",
+        HEAD + b"Content-Length: 1_0\r\n\r\nhellohello",
+        HEAD + b"Content-Length: 999999999999\r\n\r\n",
+        HEAD + b"Content-Length: 5\r\nContent-Length: 4\r\n\r\nhello",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhello\r\n0\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+        HEAD + b"Transfer-Encoding: gzip\r\n\r\n",
+        HEAD + b"no colon\r\n\r\n",
+        b"HTTP/2 200\r\n\r\n",
+        b"HTTP/1.1 abc\r\n\r\n",
+        b"SSH-2.0-OpenSSH\r\n\r\n",
+        HEAD + b"A: " + b"x" * module.MAX_HEAD_BYTES + b"\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"0" * module.MAX_HEAD_BYTES * 2,
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 20,
+    ],
+    ids=[
+        "closed",
+        "closed in the head",
+        "cut",
+        "negative",
+        "underscore",
+        "beyond the bound",
+        "two lengths",
+        "cut chunk",
+        "chunk too long",
+        "no chunk",
+        "encoding",
+        "no header",
+        "version",
+        "status",
+        "foreign",
+        "long head",
+        "long line",
+        "interim for ever",
+    ],
+)
+def test_what_is_no_whole_answer_is_a_lost_one(pair: tuple[Connection, socket.socket], answer: bytes) -> None:
+    """Never a part that is taken for all of it."""
+    with pytest.raises(AnswerLostError):
+        asked(pair, answer, ends=True)
+    assert not pair[0].is_reusable
+
+
+def test_a_body_without_an_end_is_bounded(
+    pair: tuple[Connection, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it is told in chunks or by the end of the connection."""
+    monkeypatch.setattr(module, "MAX_BODY_BYTES", 100)
+    with pytest.raises(AnswerLostError):
+        asked(pair, HEAD + b"\r\n" + b"x" * 101, ends=True)
+
+
+def test_silence_is_a_lost_answer(pair: tuple[Connection, socket.socket]) -> None:
+    """After the time that was given."""
+    with pytest.raises(AnswerLostError):
+        pair[0].ask(b"request", 0.01)
+
+
+def test_a_connection_that_the_server_closed_is_seen_to_be_stale(pair: tuple[Connection, socket.socket]) -> None:
+    """So is one on which the server spoke unasked."""
+    assert not pair[0].is_stale()
+    pair[1].sendall(b"x")
+    assert pair[0].is_stale()
