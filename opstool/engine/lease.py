@@ -26,6 +26,9 @@ class Moment(NamedTuple):
 class Lease:
     """One message in our hands. `message` is None once it is on a shelf, or of no more use.
 
+    `timeout_s` is the visibility timeout that was last asked for it; `is_being_deleted` tells that a refusal to extend
+    it says nothing.
+
     Putting it there takes no lock: the handle that it came with and the one of a later delivery are kept apart, so that
     a delivery in that very moment is not forgotten.
     """
@@ -38,10 +41,12 @@ class Lease:
         "_shelf",
         "held_since_monotonic",
         "held_since_wall",
+        "is_being_deleted",
         "lost",
         "message",
         "message_id",
         "receive_count",
+        "timeout_s",
     )
 
     def __init__(
@@ -52,12 +57,15 @@ class Lease:
         held_since_wall: float,
         held_since_monotonic: float,
         *,
+        timeout_s: int = 30,
         receive_count: int = 0,
     ) -> None:
         self.message_id = message_id
         self.message = message
         self.held_since_wall = held_since_wall
         self.held_since_monotonic = held_since_monotonic
+        self.timeout_s = timeout_s
+        self.is_being_deleted = False
         self.lost = False
         self.receive_count = receive_count
         self._first_handle: str | None = receipt_handle
@@ -116,6 +124,11 @@ class Lease:
         """Let go of the body: the message will only be released."""
         self.message = None
         self._is_forgotten = True
+
+    def held_since(self, now: Moment, timeout_s: int) -> None:
+        """Note that it is ours for another visibility timeout, which was asked for at that moment."""
+        self.held_since_wall, self.held_since_monotonic = now
+        self.timeout_s = timeout_s
 
     def age_s(self, now: Moment) -> float:
         """Return for how long it has been held: the larger of monotonic and wall time, because machines sleep."""

@@ -23,8 +23,10 @@ from opstool.words.queue import Queue
 
 IN_FLIGHT_LIMIT = 120_000
 """SQS: in flight on one queue; beyond it a standard queue answers OverLimit and a FIFO queue answers nothing."""
-_BEATS_PER_LEASE = 4
-"""A lease is extended when a quarter of it is gone, or three eighths: two beats may fail before it is lost."""
+_BEATS_PER_LEASE = 8
+_BEATS_UNTIL_DUE = 3
+"""A lease is extended by the first beat after three eighths of it, and four more may fail before it is lost. Sooner
+would cost requests: a run of ten seconds then needs none."""
 _EXTENSIONS_PER_SECOND = 1_000
 """Messages a heartbeat is sure to extend in a second; many held messages get longer leases (held / this)."""
 _DELETE_ATTEMPTS = 3
@@ -88,36 +90,41 @@ class Leases:
 
         A message that SQS delivers twice while we hold it only renews its handle: one worker has it already.
         """
-        wall, monotonic = self._now()
+        now, timeout_s = self._now(), self._timeout_s()
         try:
-            received = self._sqs.receive(self._queue, visibility_timeout_s=self._timeout_s(), wait_s=wait_s)
+            received = self._sqs.receive(self._queue, visibility_timeout_s=timeout_s, wait_s=wait_s)
         except OpstoolError as error:
             if getattr(error, "outcome_unknown", False):
                 self._leftovers.may_be_hidden(self.longest_s)
             raise
         with self._lock:
-            fresh = [lease for each in received if (lease := self._take(each, wall, monotonic))]
+            fresh = [lease for each in received if (lease := self._take(each, now, timeout_s))]
         return Poll(fresh, len(received) - len(fresh))
 
-    def _take(self, received: Received, wall: float, monotonic: float) -> Lease | None:
+    def _take(self, received: Received, now: Moment, timeout_s: int) -> Lease | None:
         message, handle = received
         known = self._held.get(message.message_id)
         if known:
             if message.receive_count >= known.receive_count:  # answers overtake each other; only the last handle counts
                 known.receipt_handle, known.receive_count = handle, message.receive_count
-                known.held_since_wall, known.held_since_monotonic, known.lost = wall, monotonic, False
+                known.held_since(now, timeout_s)
+                known.lost = False
             return None
-        lease = Lease(message.message_id, handle, message, wall, monotonic, receive_count=message.receive_count)
+        lease = Lease(
+            message.message_id, handle, message, *now, timeout_s=timeout_s, receive_count=message.receive_count
+        )
         self._held[message.message_id] = lease
         return lease
 
     def keep_alive(self) -> None:
         """Extend every lease that was not just taken; a failure is tried again at the next beat."""
-        due_after = self._lease_s / _BEATS_PER_LEASE / 2
+        due_after = _BEATS_UNTIL_DUE / _BEATS_PER_LEASE
         with self._lock:
             now = self._now()
             due = [
-                lease for lease in self._held.values() if self._is_ours(lease, now) and lease.age_s(now) >= due_after
+                lease
+                for lease in self._held.values()
+                if lease.age_s(now) >= lease.timeout_s * due_after and self._is_ours(lease, now)
             ]
         each_batch(self._extend, due, at_once=self._at_once)
 
@@ -129,7 +136,7 @@ class Leases:
         with self._lock:
             now = self._now()
             kept = [lease for lease in leases if self._is_ours(lease, now)]
-            short = [lease for lease in kept if lease.age_s(now) > self._lease_s / 2]
+            short = [lease for lease in kept if lease.age_s(now) > lease.timeout_s / 2]
         if short:
             each_batch(self._extend, short, at_once=self._at_once)
             with self._lock:
@@ -146,6 +153,8 @@ class Leases:
         Every lease is over afterwards: what was not deleted reappears when its visibility timeout ends.
         """
         left, final = list(leases), dict[str, EntryFailure]()
+        for lease in leases:
+            lease.is_being_deleted = True
         for attempt in range(_DELETE_ATTEMPTS):
             if attempt:
                 self._clock.sleep(0.1 * 4**attempt)
@@ -222,9 +231,9 @@ class Leases:
 
     def _extend(self, batch: Sequence[Lease]) -> None:
         handles = [lease.receipt_handle for lease in batch]
-        wall, monotonic = self._now()
+        now, timeout_s = self._now(), self._timeout_s()
         try:
-            failed = self._sqs.change_visibility_batch(self._queue, handles, visibility_timeout_s=self._timeout_s())
+            failed = self._sqs.change_visibility_batch(self._queue, handles, visibility_timeout_s=timeout_s)
         except OpstoolError as error:
             self._leftovers.not_extended(error)
             return  # the age goes on growing, and `usable` looks at the age
@@ -234,8 +243,9 @@ class Leases:
                     continue  # delivered again meanwhile: this answer is about a handle that is over
                 failure = failed.get(index)
                 if failure is None:
-                    lease.held_since_wall, lease.held_since_monotonic = wall, monotonic
-                elif not failure.retryable:  # SQS has several codes for a handle that is over; none gets better
+                    lease.held_since(now, timeout_s)
+                elif not failure.retryable and not lease.is_being_deleted:
+                    # SQS has several codes for a handle that is over; none gets better. What is gone is over too.
                     lease.lost = True
 
     def _now(self) -> Moment:
@@ -243,7 +253,7 @@ class Leases:
 
     def _is_ours(self, lease: Lease, now: Moment) -> bool:
         """Tell whether nobody else can have the message; a lease that is found too old is lost for good."""
-        lease.lost = lease.lost or lease.age_s(now) >= self._lease_s
+        lease.lost = lease.lost or lease.age_s(now) >= lease.timeout_s
         return not lease.lost
 
     def _drop(self, leases: Iterable[Lease], *, lapsed: bool = False) -> None:

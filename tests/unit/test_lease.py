@@ -90,10 +90,10 @@ def test_a_lease_that_runs_short_is_extended_before_a_send(world: World, leases:
     assert world.visible(world.dlq) == 0
 
 
-def test_two_failed_beats_lose_nothing(world: World, leases: Leases) -> None:
-    """The third comes before the lease ends."""
+def test_four_failed_beats_lose_nothing(world: World, leases: Leases) -> None:
+    """The fifth comes before the lease ends."""
     held = take(world, leases)
-    world.fake.faults = FailCalls("ChangeMessageVisibilityBatch", throttled("x"), calls=[1, 2])
+    world.fake.faults = FailCalls("ChangeMessageVisibilityBatch", throttled("x"), calls=[1, 2, 3, 4])
     world.clock.advance(29)
     world.fake.faults = Faults()
     world.clock.advance(31)
@@ -113,7 +113,6 @@ def test_a_handle_that_has_gone_stale_is_given_up(world: World, leases: Leases) 
     """SQS says that the message is not in flight any more."""
     held = take(world, leases)
     world.ask("ChangeMessageVisibility", world.dlq, ReceiptHandle=held[0].receipt_handle, VisibilityTimeout=0)
-    leases.keep_alive()
     world.clock.advance(15)
     assert held[0].lost
     assert leases.usable(held) == []
@@ -234,9 +233,9 @@ def test_a_heartbeat_extends_several_batches_at_once(world: World, leases: Lease
             if operation == "ChangeMessageVisibilityBatch":
                 both.wait(5)
 
-    world.clock.advance(5)
     world.fake.faults = Meet()
-    leases.keep_alive()
+    world.clock.advance(12)
+    assert world.fake.requests["ChangeMessageVisibilityBatch"] == 2
     assert not both.broken
 
 
@@ -276,6 +275,37 @@ def test_a_lease_is_over_at_the_very_moment_it_ends(world: World, leases: Leases
     world.clock.jump_wall(30)
     assert leases.delete([deleted]).doubtful == {deleted.message_id}
     assert leases.usable([sent]) == []
+
+
+def test_a_lease_that_was_taken_for_longer_lasts_longer(world: World, leases: Leases) -> None:
+    """It is ours as long as was asked for, and needs a beat less often; one that was taken before it does not."""
+    [short] = take(world, leases)
+    others = dict.fromkeys(map(str, range(100_000)))
+    leases._held.update(others)  # type: ignore[arg-type]
+    [long] = take(world, leases)
+    for each in others:
+        del leases._held[each]
+    world.clock.jump_wall(31)
+    assert leases.usable([short, long]) == [long]
+    before = world.fake.requests["ChangeMessageVisibilityBatch"]
+    leases.keep_alive()
+    assert world.fake.requests["ChangeMessageVisibilityBatch"] == before
+
+
+def test_a_beat_that_finds_a_message_just_deleted_makes_nothing_doubtful(world: World, leases: Leases) -> None:
+    """SQS refuses to hide what is gone, and its answer may be heard before that to the delete."""
+    held = take(world, leases, 3)
+    world.clock.jump_wall(12)
+
+    class BeatBeforeTheAnswer(Faults):
+        def after(self, operation: str, request: Mapping[str, Any], response: dict[str, Any]) -> dict[str, Any]:
+            if operation == "DeleteMessageBatch":
+                leases.keep_alive()
+            return response
+
+    world.fake.faults = BeatBeforeTheAnswer()
+    assert leases.delete(held) == ({}, set())
+    assert world.fake.requests["ChangeMessageVisibilityBatch"] == 1
 
 
 def test_a_message_that_comes_back_while_its_delete_is_repeated_for_others_is_a_new_lease(
@@ -376,9 +406,8 @@ def test_an_extension_counts_for_the_others_though_one_was_delivered_again_meanw
         world.ask("ChangeMessageVisibility", world.dlq, ReceiptHandle=again.receipt_handle, VisibilityTimeout=0)
         assert leases.receive(wait_s=0) == []
 
-    world.clock.advance(5)
     world.fake.faults = OnCall("ChangeMessageVisibilityBatch", deliver_again)
-    leases.keep_alive()
+    world.clock.advance(12)
     world.clock.jump_wall(26)
     assert leases.usable([again, other]) == [again, other]
 
