@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -52,14 +51,19 @@ class Nobody:
         """Do nothing."""
 
 
-@dataclass(slots=True)
 class _Ticket:
-    """One write that waits for the next commit."""
+    """One write that waits for the next commit. `called` is let go of once, when it is done or is to write for all."""
 
-    write: Write
-    done: bool = False
-    result: Any = None
-    error: StorageError | None = None
+    __slots__ = ("called", "done", "error", "is_awaited", "result", "write")
+
+    def __init__(self, write: Write, *, is_awaited: bool) -> None:
+        self.write = write
+        self.is_awaited = is_awaited
+        self.done = False
+        self.result: Any = None
+        self.error: StorageError | None = None
+        self.called = threading.Lock()
+        self.called.acquire()
 
 
 class Database:
@@ -69,7 +73,7 @@ class Database:
         self._path = path
         self._companion = companion or Nobody()
         self._pending: list[_Ticket] = []
-        self._turn = threading.Condition()
+        self._turn = threading.Lock()
         self._is_writing = False
         self._lock = threading.Lock()
         with self._storage_errors():
@@ -112,13 +116,12 @@ class Database:
 
     def commit(self, write: Write) -> Any:
         """Carry out `write` in a transaction that is on disk when this returns, shared with whoever else waits."""
-        ticket = _Ticket(write)
+        ticket = _Ticket(write, is_awaited=True)
         with self._turn:
             self._pending.append(ticket)
-            while self._is_writing and not ticket.done:
-                self._turn.wait()
-            if not ticket.done:
-                self._is_writing = True
+            is_first, self._is_writing = not self._is_writing, True
+        if not is_first:
+            self._await(ticket)
         if not ticket.done:
             self._write_pending()
         if ticket.error:
@@ -128,7 +131,7 @@ class Database:
     def later(self, write: Write) -> None:
         """Leave `write` to the next commit, whoever asks for it; nobody waits."""
         with self._turn:
-            self._pending.append(_Ticket(write))
+            self._pending.append(_Ticket(write, is_awaited=False))
 
     def rows(self, query: str, *parameters: Any) -> list[sqlite3.Row]:
         """Return what a query finds."""
@@ -145,8 +148,20 @@ class Database:
             finally:
                 self._connection.execute("ROLLBACK")
 
+    def _await(self, ticket: _Ticket) -> None:
+        """Wait until a ticket is done, or its turn has come; each who waits is woken once, and by name."""
+        try:
+            ticket.called.acquire()
+        except BaseException:
+            with self._turn:
+                ticket.is_awaited = False
+                if ticket.called.acquire(blocking=False) and not ticket.done:
+                    self._call_next()
+            raise
+
     def _write_pending(self) -> None:
         """Write for all who wait by now, in their order, and let them go; then it is the turn of who came meanwhile."""
+        group: list[_Ticket] = []
         try:
             with self._lock:
                 with self._turn:
@@ -154,8 +169,16 @@ class Database:
                 self._write_group(group)
         finally:
             with self._turn:
-                self._is_writing = False
-                self._turn.notify_all()
+                self._call_next()
+            for ticket in group:
+                ticket.called.release()
+
+    def _call_next(self) -> None:
+        """Let the first who waits write for all."""
+        first = next((each for each in self._pending if each.is_awaited), None)
+        self._is_writing = first is not None
+        if first:
+            first.called.release()
 
     def _write_group(self, group: list[_Ticket]) -> None:
         try:

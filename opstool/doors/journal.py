@@ -62,16 +62,20 @@ class Journal(Runs):
         def write(database: sqlite3.Connection) -> dict[str, tuple[Claim, int]]:
             known = self._tail.entries(database, origin, [each[0] for each in wanted])
             claims = {}
-            for each in wanted:
-                record_id, sha256, source_arn = each
+            fresh: dict[str | None, list[tuple[str, str]]] = {}
+            uncertain: list[str] = []
+            for record_id, sha256, source_arn in wanted:
                 claim, since_ms = decide(
                     known[record_id], sha256, record_id=record_id, run_id=run_id, suffices=suffices
                 )
                 if claim is Claim.FRESH:
-                    self._tail.change(database, "claimed", origin, [run_id, now_ms, source_arn], [[record_id, sha256]])
+                    fresh.setdefault(source_arn, []).append((record_id, sha256))
                 elif claim is Claim.UNCERTAIN:
-                    self._tail.change(database, "doubted", origin, [run_id, now_ms], [record_id])
+                    uncertain.append(record_id)
                 claims[record_id] = claim, now_ms if since_ms is None else since_ms
+            for source_arn, items in fresh.items():
+                self._tail.change(database, "claimed", origin, [run_id, now_ms, source_arn], items)
+            self._tail.change(database, "doubted", origin, [run_id, now_ms], uncertain)
             return claims
 
         claims: dict[str, tuple[Claim, int]] = self._database.commit(write)

@@ -229,10 +229,11 @@ def split(messages: Iterable[Message]) -> Iterator[list[Message]]:
     batch: list[Message] = []
     size = 0
     for message in messages:
-        if batch and (len(batch) == MAX_BATCH_ENTRIES or size + message.size_bytes > MAX_BATCH_BYTES):
+        its_size = message.size_bytes
+        if batch and (len(batch) == MAX_BATCH_ENTRIES or size + its_size > MAX_BATCH_BYTES):
             yield batch
             batch, size = [], 0
         batch.append(message)
-        size += message.size_bytes
+        size += its_size
     if batch:
         yield batch

@@ -100,6 +100,8 @@ class Tail:
         self, connection: sqlite3.Connection, name: str, origin: str, head: list[Any], items: Sequence[Any]
     ) -> None:
         """Let something happen to moves of an origin (changes.py), now and in the log."""
+        if not items:
+            return
         self._apply(connection, name, origin, head, items)
         last = self._unwritten[-1] if self._unwritten else None
         if last and (last[0], last[1], last[2]) == (name, origin, head):

@@ -76,6 +76,10 @@ def redrive_policy_of(text: str | None) -> RedrivePolicy | None:
         return None
 
 
+_PLACES = {str(place): place for place in range(10)}
+"""Of the ids that we give to the entries of a batch."""
+
+
 def outcomes_of(response: dict[str, Any], entries: int) -> list[Sent | EntryFailure | None]:
     """Return what a send's answer says of each entry: None where it names no outcome, or no new id."""
     outcomes: list[Sent | EntryFailure | None] = [None] * entries
@@ -97,10 +101,10 @@ def unconfirmed_of(response: dict[str, Any], entries: int) -> dict[int, EntryFai
 
 def _by_place(answers: Iterable[dict[str, Any]] | None, entries: int) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield each answer with the place of its entry; what names none of ours answers nothing."""
-    places = {str(place): place for place in range(entries)}
     for each in answers or ():
-        if each.get("Id") in places:
-            yield places[each["Id"]], each
+        place = _PLACES.get(each.get("Id", ""), entries)
+        if place < entries:
+            yield place, each
 
 
 def _sent(raw: dict[str, Any]) -> Sent:

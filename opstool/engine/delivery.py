@@ -113,6 +113,8 @@ class Delivery:
 
     def in_order(self, messages: Sequence[Message], ours: Sequence[Message]) -> list[Message]:
         """Return `ours` without what would overtake a message of its group that is no longer ours, or was stopped."""
+        if not self.stopped_groups and len(ours) == len(messages):
+            return list(messages)
         ids = {message.message_id for message in ours}
         kept = []
         for message in messages:

@@ -18,6 +18,7 @@ from opstool.words.record import Move
 
 _MOST_PASSAGES = 50
 """Steps back that are followed; more than anybody reads, and an end where ids of a hostile archive make a long way."""
+_NEVER_SENT = Lineage()
 _ARCHIVE = re.compile(r"archive:(?P<id>[^>]*)>")
 _RECORD = re.compile(r"(?:line-\d+|(?P<id>.*)):[0-9a-f]{16}", re.DOTALL)
 """A record of an archive (doors/archive/line.py): the message's id there, if it had one, and what it held."""
@@ -28,15 +29,17 @@ def lineage_of(kit: Toolkit, message_id: str, *, queue_arn: str) -> Lineage:
     try:
         journal = kit.journal_if_begun()
         if journal is None:
-            return Lineage()
+            return _NEVER_SENT
         newest = journal.origin_of(message_id)
-        passages = tuple(_passages(journal, message_id)) if newest else ()
+        if newest is None:
+            return _NEVER_SENT
+        passages = tuple(_passages(journal, message_id))
     except StorageError as error:
         return Lineage(known=False, note=f"whether this message was sent before is not known: {error.message}")
     return Lineage(
         passages=passages,
         returned=sum(each.target_arn != queue_arn for each in passages),
-        origin_arn=newest.source_arn if newest else None,
+        origin_arn=newest.source_arn,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from opstool.doors.database import _Ticket
 from opstool.doors.journal import Journal
 from opstool.fake import FakeClock
 from opstool.words.errors import NotFoundError, StorageError
@@ -345,6 +346,27 @@ class Group:
         """Wait until all have their answer."""
         for thread in self._threads:
             thread.join(10)
+
+
+class Interrupted:
+    """The lock of a writer whose turn has come, and who is interrupted before it knows."""
+
+    def acquire(self, *, blocking: bool = True) -> bool:
+        """Be interrupted instead of waiting."""
+        if blocking:
+            raise KeyboardInterrupt
+        return True
+
+
+def test_a_writer_that_is_interrupted_when_its_turn_has_come_lets_the_next_one_write(journal: Journal) -> None:
+    """Else all the others would wait for ever."""
+    database = journal._database
+    gone, next_one = (_Ticket(lambda _: None, is_awaited=True) for _ in range(2))
+    gone.called = Interrupted()  # type: ignore[assignment]
+    database._pending, database._is_writing = [gone, next_one], True
+    with pytest.raises(KeyboardInterrupt):
+        database._await(gone)
+    assert next_one.called.acquire(blocking=False)
 
 
 def test_writers_that_wait_share_one_commit_in_the_order_they_asked(journal: Journal) -> None:

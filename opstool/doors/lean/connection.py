@@ -17,7 +17,8 @@ MAX_BODY_BYTES = 128 * 1_048_576
 """Ten messages of 1,048,576 bytes (SQS's quota), each byte of which JSON may write as six, and as much again."""
 _MAX_INTERIM = 8
 """Interim answers (1xx) before one that counts."""
-_RECV_BYTES = 262_144
+_RECV_BYTES = 65_536
+_DIGITS = frozenset("0123456789abcdefABCDEF")
 _NO_BODY = {204, 304}
 
 
@@ -182,6 +183,6 @@ class Connection:
 
 def _number(text: str, base: int) -> int:
     """Return a number of digits only: `int` also takes signs, spaces and underscores."""
-    if not text or not set(text) <= set("0123456789abcdefABCDEF"):
+    if not text or not _DIGITS.issuperset(text):
         raise ValueError
     return int(text, base)
