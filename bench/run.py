@@ -21,7 +21,7 @@ from bench.measure import ROOT, Load, Run, run
 from bench.setting import setting
 
 LISTED = (10_000, 100_000)
-WORKERS = (32, 64, 128)
+WORKERS = (32, 64, 96, 128)
 """The sizes that opstool is tried with; the bare client gets the quickest."""
 
 SHORT_CALLS = {1.0: 0.36, 0.3: 0.92}

@@ -116,6 +116,7 @@ class Run(Closing):
             stop=watched.halt if watched else kit.stop,
             end=self.hold.end,
             workers=useful_workers(plan.options.get("rate"), self.hold.workers),
+            expected=plan.count,
             limit=most(None if plan.ids is None else plan.ids | self.settled, plan.limit),
             owed=lambda: bool(transfer.owed),
             taken=set(self.begun) | set(self.settled),

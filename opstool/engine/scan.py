@@ -22,7 +22,7 @@ from opstool.engine.adaptive import Gate
 from opstool.engine.collector import patient_collector
 from opstool.engine.endofqueue import EndOfQueue
 from opstool.engine.lease import Lease
-from opstool.engine.leases import IN_FLIGHT_LIMIT, Leases
+from opstool.engine.leases import IN_FLIGHT_LIMIT, Leases, Poll
 from opstool.engine.throttle import backoff_s
 from opstool.words.awserrors import OVER_LIMIT
 from opstool.words.errors import OpstoolError, ServiceError
@@ -51,6 +51,8 @@ def most(ids: Collection[str] | None, limit: int | None) -> int | None:
 class Scan:
     """One scan of a queue. `decide` returns the outcome of a message that is not taken, None for one that is.
 
+    `expected` is how many messages are thought to be there: once so many have come, or are asked for by other workers,
+    no batch waits to be full. A long poll of a queue that is empty by now would keep it for a second.
     `limit` bounds what is taken, `in_flight_limit` what may be held. `taken` are the ids of what was taken, by an
     earlier execution too: a message that comes again is not counted again, and while some of them are `owed`, the
     limit does not end the scan. With `look_every_s` it receives so often even while it has enough in hand, and calls
@@ -66,6 +68,7 @@ class Scan:
     stop: threading.Event
     end: EndOfQueue
     workers: int = 1
+    expected: int | None = None
     limit: int | None = None
     owed: Callable[[], bool] = lambda: False
     in_flight_limit: int = IN_FLIGHT_LIMIT
@@ -78,6 +81,8 @@ class Scan:
     _errors: int = 0
     _news_at: float = 0.0
     _again: int = 0
+    _came: int = 0
+    _asking: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _failure: BaseException | None = None
 
@@ -89,6 +94,7 @@ class Scan:
         hands = list(in_hand)
         self._news_at = self._looked_at = self.clock.monotonic()
         self.taken.update(lease.message_id for lease in hands)
+        self._came = len(hands)
         share = -(-len(hands) // self.workers) if hands else 0
         shares = [hands[index * share : (index + 1) * share] for index in range(self.workers)]
         threads = [
@@ -131,7 +137,7 @@ class Scan:
             if batch and self.clock.monotonic() - self._looked_at >= self.look_every_s:
                 batch += self.look()
                 continue
-            if len(batch) >= MAX_BATCH_ENTRIES or (batch and (due or self._over)):
+            if len(batch) >= MAX_BATCH_ENTRIES or (batch and (due or self._all_came or self._over)):
                 self.settle(batch[:MAX_BATCH_ENTRIES])
                 batch, due = batch[MAX_BATCH_ENTRIES:], False
                 gathered_since = self.clock.monotonic()
@@ -150,6 +156,15 @@ class Scan:
         return self.stop.is_set() or self._failure is not None
 
     @property
+    def _all_came(self) -> bool:
+        """Tell whether what has come, and what the others are asking for, is all that is expected.
+
+        What is owed is not: it comes back one by one.
+        """
+        soon = self._came + self._asking * MAX_BATCH_ENTRIES
+        return self.expected is not None and soon >= self.expected and not self.owed()
+
+    @property
     def _over(self) -> bool:
         """Tell whether no more is to be received."""
         full = self.limit is not None and len(self.taken) >= self.limit and not self.owed()
@@ -164,7 +179,7 @@ class Scan:
             if self._stopping:
                 return [], True
             try:
-                leases, again = self.leases.poll(wait_s=_WAIT_S)
+                leases, again = self._poll()
             except ServiceError as error:
                 turn.heard(error.code)
                 self._survive(error)
@@ -177,6 +192,20 @@ class Scan:
         if not 0 < self._again <= self.leases.held:
             self.end.saw_sent_at([lease.content.sent_at_ms for lease in leases])
         return [lease for lease in leases if self._takes(lease)], not leases
+
+    def _poll(self) -> Poll:
+        """Receive once, and count what has come and who is at it."""
+        came = 0
+        with self._lock:
+            self._asking += 1
+        try:
+            poll = self.leases.poll(wait_s=_WAIT_S)
+            came = len(poll.fresh)
+        finally:
+            with self._lock:
+                self._asking -= 1
+                self._came += came
+        return poll
 
     def _survive(self, error: OpstoolError) -> None:
         """Wait after a failed receive, or raise the error when it is not of the passing kind."""

@@ -89,6 +89,28 @@ def test_batches_are_filled_before_they_are_settled(world: World, looking: Calla
     assert scan.tally.counts().skipped == 60
 
 
+@pytest.mark.parametrize(("expected", "waited_s"), [(13, 0), (14, 1), (None, 1)])
+def test_no_batch_waits_for_more_than_is_expected(
+    world: World, looking: Callable[..., Looking], expected: int | None, waited_s: int
+) -> None:
+    """The last one would wait for a long poll that brings nothing; and what was not expected is found all the same."""
+    fill(world, 13)
+    settled_at: list[float] = []
+    look = looking(expected=expected, settle=lambda _: settled_at.append(world.clock.monotonic()))
+    began = world.clock.monotonic()
+    look.scan.run()
+    assert [round(each - began) for each in settled_at] == [0, waited_s]
+
+
+def test_what_others_are_asking_for_counts_as_come(world: World, looking: Callable[..., Looking]) -> None:
+    """A worker with a batch in hand need not ask beside them for the last messages."""
+    look = looking(expected=25)
+    look.scan._came, look.scan._asking = 5, 2
+    assert look.scan._all_came
+    look.scan._asking = 1
+    assert not look.scan._all_came
+
+
 def test_a_single_empty_receive_proves_nothing(tmp_path: Any) -> None:
     """A short look at some of the hosts may find nothing though there is something."""
     world = make_world(tmp_path, behaviour=Behaviour(short_poll_misses=0.9))
