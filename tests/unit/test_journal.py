@@ -367,6 +367,7 @@ def test_a_writer_that_is_interrupted_when_its_turn_has_come_lets_the_next_one_w
     with pytest.raises(KeyboardInterrupt):
         database._await(gone)
     assert next_one.called.acquire(blocking=False)
+    database._pending, database._is_writing = [], False
 
 
 def test_writers_that_wait_share_one_commit_in_the_order_they_asked(journal: Journal) -> None:
