@@ -44,7 +44,9 @@ class Leases:
     """Everything we hold of one queue; thread-safe. Close it, and whatever is still held is released.
 
     `at_once` is how many requests may extend or release at a time, where that is more than a few; `before_longer` is
-    told, before it is asked for, of a visibility timeout longer than any before.
+    told, before it is asked for, of a visibility timeout longer than any before. `a_handle_may_be_stale` once an answer
+    was lost that may have delivered again what we hold: to delete by the older handle is answered with yes, and does
+    nothing (a standard queue delivers at least once; a FIFO queue never what is in flight).
     """
 
     def __init__(self, *, sqs: Sqs, queue: Queue, clock: Clock, lease_s: int, at_once: int = 0) -> None:
@@ -57,6 +59,7 @@ class Leases:
         self._lock = threading.Lock()
         self._leftovers = Leftovers(clock)
         self.longest_s = lease_s
+        self.a_handle_may_be_stale = False
         self.before_longer: Callable[[int], None] = lambda _: None
         self._end_heartbeat: Callable[[], None] = clock.every(lease_s / _BEATS_PER_LEASE, self.keep_alive)
 
@@ -96,6 +99,7 @@ class Leases:
         except OpstoolError as error:
             if getattr(error, "outcome_unknown", False):
                 self._leftovers.may_be_hidden(self.longest_s)
+                self.a_handle_may_be_stale = not self._queue.is_fifo
             raise
         with self._lock:
             fresh = [lease for each in received if (lease := self._take(each, now, timeout_s))]

@@ -104,9 +104,9 @@ class Run(Closing):
         return scan.bounded
 
     def _scan(self, transfer: Transfer) -> Scan:
-        kit, plan, watched = self.kit, self.plan, self.watched
+        kit, plan, watched, leases = self.kit, self.plan, self.watched, self.hold.leases
         return Scan(
-            leases=self.hold.leases,
+            leases=leases,
             tally=self.hold.tally,
             decide=transfer.decide
             if watched is None
@@ -118,7 +118,7 @@ class Run(Closing):
             workers=useful_workers(plan.options.get("rate"), self.hold.workers),
             expected=plan.count,
             limit=most(None if plan.ids is None else plan.ids | self.settled, plan.limit),
-            owed=lambda: bool(transfer.owed),
+            owed=lambda: bool(transfer.owed) or leases.a_handle_may_be_stale,
             taken=set(self.begun) | set(self.settled),
             gate=self._gate,
         )

@@ -54,10 +54,10 @@ class Scan:
     `expected` is how many messages are thought to be there: once so many have come, or are asked for by other workers,
     no batch waits to be full. A long poll of a queue that is empty by now would keep it for a second.
     `limit` bounds what is taken, `in_flight_limit` what may be held. `taken` are the ids of what was taken, by an
-    earlier execution too: a message that comes again is not counted again, and while some of them are `owed`, the
-    limit does not end the scan. With `look_every_s` it receives so often even while it has enough in hand, and calls
-    `on_look`: what comes back is to be seen while the rest goes. After `run`, `bounded` says that the scan ended at the
-    bound of what may be held: not everything was seen.
+    earlier execution too: a message that comes again is not counted again, and while some of them are, or may be,
+    `owed`, the limit does not end the scan. With `look_every_s` it receives so often even while it has enough in hand,
+    and calls `on_look`: what comes back is to be seen while the rest goes. After `run`, `bounded` says that the scan
+    ended at the bound of what may be held: not everything was seen.
     """
 
     leases: Leases

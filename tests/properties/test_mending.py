@@ -176,7 +176,5 @@ def test_a_mending_redrive_loses_nothing_and_keeps_every_original(case: Case) ->
             assert there[body] == 0, f"{body} was sent as it was"
             assert there[f"{body}!"] == 0 or (kept[body] == 1 and case.is_chosen(body))
         assert accepted.doubled <= reports[-1].possibly_sent_twice
-        # A standard queue may deliver what we hold a second time, in an answer that is lost: our handle is stale then,
-        # its delete is answered with yes, and does nothing. The journal knows the copy; the next run deletes it.
-        if reports[-1].status is Status.DONE and not case.duplicates:
+        if reports[-1].status is Status.DONE:
             assert not any(left[body] for body in kept)

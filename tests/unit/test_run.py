@@ -208,6 +208,36 @@ def test_a_selection_of_equal_bodies_is_sent_whole_though_an_answer_was_lost(wor
     assert Counter(world.bodies(world.source)) == {"body": 25 + report.possibly_sent_twice}
 
 
+def test_a_message_delivered_again_in_a_lost_answer_is_gone_when_the_run_says_so(world: World) -> None:
+    """Our handle is stale then, and its delete is answered with yes; both messages named are in hand already."""
+    first = world.die(["body 0"])
+    late = world.ask("SendMessage", world.dlq, MessageBody="body 1", DelaySeconds=5)["MessageId"]
+    lost: list[str] = []
+
+    class DeliverAgain(Faults):
+        """Show what is held, hand it out once more, and lose that answer."""
+
+        def after(self, operation: str, request: Mapping[str, Any], response: dict[str, Any]) -> dict[str, Any]:
+            """Lose the receive that comes while we hold one."""
+            if operation == "ReceiveMessage" and response.get("Messages") and not lost:
+                handle = response["Messages"][0]["ReceiptHandle"]
+                world.ask("ChangeMessageVisibility", world.dlq, ReceiptHandle=handle, VisibilityTimeout=0)
+                lost.append(handle)
+            elif operation == "ReceiveMessage" and response.get("Messages") and len(lost) == 1:
+                lost.append(response["Messages"][0]["ReceiptHandle"])
+                raise no_answer(operation)
+            return response
+
+    selection = Selection(ids=frozenset({*first, late}))
+    world.fake.faults = DeliverAgain()
+    with redrive.prepare(world.kit(), world.dlq.arn, selection) as run:
+        report = run.execute()
+    assert len(lost) == 2
+    assert (report.status, report.counts.succeeded) == (Status.DONE, 2)
+    assert world.bodies(world.dlq) == []
+    assert Counter(world.bodies(world.source)) == Counter({"body 0": 1, "body 1": 1})
+
+
 def test_a_run_can_be_left_twice(world: World) -> None:
     """Whoever closes it again releases nothing that is not its own any more."""
     world.die(["body"])
