@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -31,6 +31,9 @@ class Companion(Protocol):
     def begin(self, connection: sqlite3.Connection) -> None:
         """Learn what other processes have written."""
 
+    def expect(self, connection: sqlite3.Connection, subjects: Sequence[Any]) -> None:
+        """Read at once what a group of writes is about."""
+
     def end(self, connection: sqlite3.Connection) -> None:
         """Write what this transaction has changed."""
 
@@ -44,6 +47,9 @@ class Nobody:
     def begin(self, connection: sqlite3.Connection) -> None:
         """Do nothing."""
 
+    def expect(self, connection: sqlite3.Connection, subjects: Sequence[Any]) -> None:
+        """Do nothing."""
+
     def end(self, connection: sqlite3.Connection) -> None:
         """Do nothing."""
 
@@ -54,10 +60,11 @@ class Nobody:
 class _Ticket:
     """One write that waits for the next commit. `called` is let go of once, when it is done or is to write for all."""
 
-    __slots__ = ("called", "done", "error", "is_awaited", "result", "write")
+    __slots__ = ("called", "done", "error", "is_awaited", "result", "subject", "write")
 
-    def __init__(self, write: Write, *, is_awaited: bool) -> None:
+    def __init__(self, write: Write, subject: Any = None, *, is_awaited: bool) -> None:
         self.write = write
+        self.subject = subject
         self.is_awaited = is_awaited
         self.done = False
         self.result: Any = None
@@ -114,9 +121,13 @@ class Database:
             self.commit(lambda _: None)
         self._connection.close()
 
-    def commit(self, write: Write) -> Any:
-        """Carry out `write` in a transaction that is on disk when this returns, shared with whoever else waits."""
-        ticket = _Ticket(write, is_awaited=True)
+    def commit(self, write: Write, subject: Any = None) -> Any:
+        """Carry out `write` in a transaction that is on disk when this returns, shared with whoever else waits.
+
+        The companion is told the `subject` beforehand, with those of the others: each statement of a transaction lets
+        go of the interpreter, and among busy threads it is long until it is had again.
+        """
+        ticket = _Ticket(write, subject, is_awaited=True)
         with self._turn:
             self._pending.append(ticket)
             is_first, self._is_writing = not self._is_writing, True
@@ -185,6 +196,7 @@ class Database:
             with self._storage_errors():
                 self._connection.execute("BEGIN IMMEDIATE")
                 self._companion.begin(self._connection)
+                self._companion.expect(self._connection, [each.subject for each in group if each.subject])
                 for ticket in group:
                     ticket.result = ticket.write(self._connection)
                 self._companion.end(self._connection)

@@ -78,7 +78,8 @@ class Journal(Runs):
             self._tail.change(database, "doubted", origin, [run_id, now_ms], uncertain)
             return claims
 
-        claims: dict[str, tuple[Claim, int]] = self._database.commit(write)
+        subject = (origin, [each[0] for each in wanted])
+        claims: dict[str, tuple[Claim, int]] = self._database.commit(write, subject)
         return claims
 
     def withdraw(self, origin: str, record_ids: Iterable[str]) -> None:

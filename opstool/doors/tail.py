@@ -58,6 +58,14 @@ class Tail:
             self.forget()  # a change that was read by half must not be read again
             raise
 
+    def expect(self, connection: sqlite3.Connection, subjects: Sequence[tuple[str, list[str]]]) -> None:
+        """Read at once, by origin and record ids, the moves that a group of writes is about."""
+        by_origin: dict[str, list[str]] = {}
+        for origin, record_ids in subjects:
+            by_origin.setdefault(origin, []).extend(record_ids)
+        for origin, record_ids in by_origin.items():
+            self._loaded(connection, origin, record_ids)
+
     def end(self, connection: sqlite3.Connection) -> None:
         """Write what this transaction has changed; its last act before the commit."""
         if sum(map(len, self._entries.values())) >= FOLDS_AT:
