@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from opstool.words.record import Move, State
 
@@ -31,6 +31,16 @@ class Entry:
         return Move(origin=origin, record_id=record_id, **{**named, "state": State(self.state)})
 
 
+class Only(NamedTuple):
+    """Some moves only: a condition over `moves`, and the same of an entry in memory."""
+
+    condition: str
+    holds: Callable[[Entry], bool]
+
+
+UNSETTLED = Only("state <> 'settled'", lambda entry: entry.state != State.SETTLED)
+BEYOND_INTENT = Only("state <> 'intent'", lambda entry: entry.state != State.INTENT)
+MAYBE_TWICE = Only("maybe_twice", lambda entry: bool(entry.maybe_twice))
 COLUMNS = tuple(each.name for each in fields(Entry))
 """The columns of `moves` after origin and record id."""
 Entries = dict[str, Entry | None]

@@ -17,13 +17,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from opstool.doors.changes import BEYOND_INTENT, MAYBE_TWICE, UNSETTLED, Only
 from opstool.doors.claim import decide
 from opstool.doors.clock import Clock
 from opstool.doors.journaltables import copy_of
 from opstool.doors.runs import Runs
 from opstool.words.fate import Copy
 from opstool.words.message import Message
-from opstool.words.record import Claim, Move, State
+from opstool.words.record import Claim, Move
 
 T = TypeVar("T")
 _LOOKS_EVERY_S = 1.0
@@ -116,11 +117,11 @@ class Journal(Runs):
     def unsettled(self, origin: str) -> list[Move]:
         """Return the messages of any run that were meant to be sent, or sent, and not yet deleted."""
         self._database.commit(lambda _: None)
-        return self._find(_itself, "origin", origin, but=State.SETTLED)
+        return self._find(_itself, "origin", origin, only=UNSETTLED)
 
     def sent_from(self, origin: str) -> set[str]:
         """Return the record ids of everything that any run has sent from there, its originals deleted or not."""
-        return set(self._find(lambda move: move.record_id, "origin", origin, but=State.INTENT))
+        return set(self._find(lambda move: move.record_id, "origin", origin, only=BEYOND_INTENT))
 
     def sent_by(self, run_id: str) -> set[str]:
         """Return the new ids of everything that a run has sent."""
@@ -132,21 +133,23 @@ class Journal(Runs):
 
     def possibly_sent_twice(self, run_id: str) -> tuple[str, ...]:
         """Return the ids of the messages that a run has sent again after an answer was lost, crashes included."""
-        found = self._find(lambda move: (move.record_id, move.maybe_twice), "run_id", run_id)
-        return tuple(record_id for record_id, maybe_twice in found if maybe_twice)
+        return tuple(self._find(lambda move: move.record_id, "run_id", run_id, only=MAYBE_TWICE))
 
     def origin_of(self, new_id: str) -> Move | None:
         """Return the move that sent a message with this id: where it came from."""
-        return None if self._never_sent(new_id) else next(iter(self._find(_itself, "new_id", new_id)), None)
+        return None if self.never_sent(new_id) else next(iter(self._find(_itself, "new_id", new_id)), None)
 
     def sources_of(self, new_ids: Iterable[str]) -> dict[str, str]:
         """Return, by the id that a message has now, the ARN of the queue that it died in before it was sent again."""
-        ids = [each for each in new_ids if not self._never_sent(each)]
+        ids = [each for each in new_ids if not self.never_sent(each)]
         found = self._find(lambda move: (move.new_id, move.source_arn), "new_id", *ids) if ids else []
         return {new_id: source_arn for new_id, source_arn in found if new_id and source_arn is not None}
 
-    def _never_sent(self, new_id: str) -> bool:
-        """Tell that no run has sent a message under this id; what other processes send is seen a second later."""
+    def never_sent(self, new_id: str) -> bool:
+        """Tell that no run has sent a message under this id, as far as is known; False is no answer.
+
+        What other processes send is seen a second later.
+        """
         sent_ids, now = self._tail.sent_ids, self._clock.monotonic()
         if not sent_ids.is_read:
             if sent_ids.is_due():
@@ -158,12 +161,13 @@ class Journal(Runs):
         return sent_ids.is_none_of_ours(new_id)
 
     def _change(self, name: str, origin: str, changed: Iterable[Any]) -> None:
-        head, items = [int(self._clock.wall() * 1000)], list(changed)
+        items = list(changed)
         if items:
+            head = [int(self._clock.wall() * 1000)]
             self._database.commit(lambda database: self._tail.change(database, name, origin, head, items))
 
-    def _find(self, take: Callable[[Move], T], column: str, *values: str, but: State | None = None) -> list[T]:
-        return self._database.read(lambda database: self._tail.find(database, take, column, *values, but=but))
+    def _find(self, take: Callable[[Move], T], column: str, *values: str, only: Only | None = None) -> list[T]:
+        return self._database.read(lambda database: self._tail.find(database, take, column, *values, only=only))
 
 
 def _itself(move: Move) -> Move:

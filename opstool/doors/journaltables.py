@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS fates (
 );
 CREATE INDEX IF NOT EXISTS moves_by_run ON moves (run_id);
 CREATE INDEX IF NOT EXISTS moves_by_new_id ON moves (new_id);
+CREATE INDEX IF NOT EXISTS moves_maybe_twice ON moves (run_id) WHERE maybe_twice;
 CREATE INDEX IF NOT EXISTS moves_open ON moves (origin) WHERE state <> 'settled';
 """
 

@@ -17,21 +17,20 @@ from itertools import chain
 from operator import attrgetter
 from typing import Any, TypeVar
 
-from opstool.doors.changes import APPLY, COLUMNS, Entries, Entry, record_ids_of
+from opstool.doors.changes import APPLY, COLUMNS, Entries, Entry, Only, record_ids_of
 from opstool.doors.journaltables import move_of
-from opstool.doors.sentids import SentIds
-from opstool.words.record import Move, State
+from opstool.doors.knownids import KnownIds
+from opstool.words.record import Move
 
 FOLDS_AT = 20_000
 """Moves in memory at which they are folded, about 0.6 KB each: 12 MB."""
 _PARAMETERS = 999
 """SQLite takes no more of a statement in its older versions."""
-_WIDTH = 2 + len(COLUMNS)
-_ROW = f"({', '.join('?' * _WIDTH)})"
 _values_of = attrgetter(*COLUMNS)
 _FOLD = (
-    f"INSERT INTO moves (origin, record_id, {', '.join(COLUMNS)}) VALUES {{}}"  # noqa: S608 - names of columns
-    f" ON CONFLICT (origin, record_id) DO UPDATE SET {', '.join(f'{each} = excluded.{each}' for each in COLUMNS)}"
+    f"INSERT INTO moves (origin, record_id, {', '.join(COLUMNS)})"  # noqa: S608 - names of columns
+    f" VALUES ({', '.join('?' * (2 + len(COLUMNS)))}) ON CONFLICT (origin, record_id)"
+    f" DO UPDATE SET {', '.join(f'{each} = excluded.{each}' for each in COLUMNS)}"
 )
 
 T = TypeVar("T")
@@ -46,7 +45,8 @@ class Tail:
         self._unwritten: list[tuple[str, str, list[Any], list[Any]]] = []
         self._folded = False
         self.has_written = False
-        self.sent_ids = SentIds()
+        self.sent_ids = KnownIds("new_id")
+        self._folded_ids = KnownIds("record_id")
 
     # -- one transaction
 
@@ -64,6 +64,8 @@ class Tail:
         for origin, record_ids in subjects:
             by_origin.setdefault(origin, []).extend(record_ids)
         for origin, record_ids in by_origin.items():
+            if not self._folded_ids.is_read and self._folded_ids.is_due(len(record_ids)):
+                self._folded_ids.read(connection)
             self._loaded(connection, origin, record_ids)
 
     def end(self, connection: sqlite3.Connection) -> None:
@@ -82,6 +84,7 @@ class Tail:
         """Know nothing, after a transaction that was not carried out; the next one reads the log from its beginning."""
         self._entries, self._seen, self._unwritten, self._folded = {}, 0, [], False
         self.sent_ids.forget()
+        self._folded_ids.forget()
 
     def _catch_up(self, connection: sqlite3.Connection) -> None:
         rows = connection.execute(
@@ -127,9 +130,12 @@ class Tail:
     def _loaded(self, connection: sqlite3.Connection, origin: str, items: Sequence[Any]) -> Entries:
         entries = self._entries.setdefault(origin, {})
         missing = [each for each in record_ids_of(items) if each not in entries]
-        for start in range(0, len(missing), _PARAMETERS - 1):
-            ids = missing[start : start + _PARAMETERS - 1]
-            entries.update(dict.fromkeys(ids))
+        if not missing:
+            return entries
+        entries.update(dict.fromkeys(missing))
+        sought = self._folded_ids.among(missing)
+        for start in range(0, len(sought), _PARAMETERS - 1):
+            ids = sought[start : start + _PARAMETERS - 1]
             for row in connection.execute(
                 f"SELECT record_id, {', '.join(COLUMNS)} FROM moves"  # noqa: S608 - names of columns, and question marks
                 f" WHERE origin = ? AND record_id IN ({', '.join('?' * len(ids))})",
@@ -147,19 +153,13 @@ class Tail:
 
     def fold(self, connection: sqlite3.Connection) -> None:
         """Write into `moves` what the log comes to; the end of the transaction cuts the log."""
-        gone = [(origin, key) for origin, each in self._entries.items() for key, entry in each.items() if not entry]
-        rows = [
-            (origin, key, *_values_of(entry))
-            for origin, each in self._entries.items()
-            for key, entry in each.items()
-            if entry
-        ]
-        rows.sort()  # by origin and record id, as the index has them
-        connection.executemany("DELETE FROM moves WHERE origin = ? AND record_id = ?", gone)
-        most = _PARAMETERS // _WIDTH
-        for start in range(0, len(rows), most):
-            some = rows[start : start + most]
-            connection.execute(_FOLD.format(", ".join([_ROW] * len(some))), list(chain.from_iterable(some)))
+        for origin, entries in self._entries.items():
+            gone = [(origin, key) for key, entry in entries.items() if not entry]
+            rows = [(origin, key, *_values_of(entry)) for key, entry in entries.items() if entry]
+            rows.sort()  # by origin and record id, as the index has them
+            connection.executemany("DELETE FROM moves WHERE origin = ? AND record_id = ?", gone)
+            connection.executemany(_FOLD, rows)
+            self._folded_ids.add(entries)
         if self._entries:
             self._entries, self._unwritten, self._folded = {}, [], True
 
@@ -169,10 +169,10 @@ class Tail:
         take: Callable[[Move], T],
         column: str,
         *values: str,
-        but: State | None = None,
+        only: Only | None = None,
     ) -> list[T]:
-        """Return what `take` makes of each move with one of the values in a column, and not in one state."""
-        unless = f" AND state <> '{but}'" if but else ""  # a literal: only so the index of what is open can be used
+        """Return what `take` makes of each move with one of the values in a column, or of some of those only."""
+        unless = f" AND {only.condition}" if only else ""  # a literal: only so the index of what is open can be used
         found = []
         for start in range(0, len(values), _PARAMETERS):
             some = values[start : start + _PARAMETERS]
@@ -188,8 +188,8 @@ class Tail:
             for key, entry in entries.items():
                 if (
                     entry
-                    and entry.state != but
                     and (origin if column == "origin" else getattr(entry, column)) in wanted
+                    and (only is None or only.holds(entry))
                 ):
                     found.append(take(entry.move(origin, key)))
         return found

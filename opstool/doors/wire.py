@@ -21,8 +21,7 @@ class Received(NamedTuple):
     receipt_handle: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """What one entry of a send says; group and deduplication id are the target's business, not the message's."""
 
     message: Message
@@ -30,8 +29,7 @@ class Outgoing:
     deduplication_id: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sent:
+class Sent(NamedTuple):
     """The confirmation of one entry: its new id, and the MD5s of what SQS stored; None where it names none.
 
     The trace header is the only system attribute that can be sent, so MD5OfMessageSystemAttributes is its MD5.
@@ -76,6 +74,7 @@ def redrive_policy_of(text: str | None) -> RedrivePolicy | None:
         return None
 
 
+_SILENT = EntryFailure(code="no_answer", message="SQS named no outcome", retryable=True)
 _PLACES = {str(place): place for place in range(10)}
 """Of the ids that we give to the entries of a batch."""
 
@@ -83,8 +82,9 @@ _PLACES = {str(place): place for place in range(10)}
 def outcomes_of(response: dict[str, Any], entries: int) -> list[Sent | EntryFailure | None]:
     """Return what a send's answer says of each entry: None where it names no outcome, or no new id."""
     outcomes: list[Sent | EntryFailure | None] = [None] * entries
-    for place, each in _by_place(response.get("Successful"), entries):
-        if each.get("MessageId"):
+    for each in response.get("Successful") or ():
+        place = _PLACES.get(each.get("Id", ""), entries)
+        if place < entries and each.get("MessageId"):
             outcomes[place] = _sent(each)
     for place, each in _by_place(response.get("Failed"), entries):
         outcomes[place] = _entry_failure(each)
@@ -93,10 +93,10 @@ def outcomes_of(response: dict[str, Any], entries: int) -> list[Sent | EntryFail
 
 def unconfirmed_of(response: dict[str, Any], entries: int) -> dict[int, EntryFailure]:
     """Return what was not confirmed by name of a batch of so many: the failed, and what the answer is silent about."""
-    silent = EntryFailure(code="no_answer", message="SQS named no outcome", retryable=True)
-    named = dict(_by_place(response.get("Successful"), entries))
     failed = {place: _entry_failure(each) for place, each in _by_place(response.get("Failed"), entries)}
-    return {place: silent for place in range(entries) if place not in named} | failed
+    named = {_PLACES.get(each.get("Id", "")) for each in response.get("Successful") or ()}
+    silent = [place for place in range(entries) if place not in named]
+    return dict.fromkeys(silent, _SILENT) | failed
 
 
 def _by_place(answers: Iterable[dict[str, Any]] | None, entries: int) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -109,10 +109,10 @@ def _by_place(answers: Iterable[dict[str, Any]] | None, entries: int) -> Iterato
 
 def _sent(raw: dict[str, Any]) -> Sent:
     return Sent(
-        new_id=raw["MessageId"],
-        md5_of_body=raw.get("MD5OfMessageBody", ""),
-        md5_of_attributes=raw.get("MD5OfMessageAttributes") or None,
-        md5_of_trace_header=raw.get("MD5OfMessageSystemAttributes") or None,
+        raw["MessageId"],
+        raw.get("MD5OfMessageBody", ""),
+        raw.get("MD5OfMessageAttributes") or None,
+        raw.get("MD5OfMessageSystemAttributes") or None,
     )
 
 

@@ -10,23 +10,30 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Self
 
 THROTTLED = "throttled"
 """The code of words/awserrors.py for every way in which AWS says that it was too much."""
 
 
 class Turn:
-    """One worker's place at the gate, for one request: it says what was answered."""
+    """One worker's place at the gate, for one request: held as long as the `with` lasts, it says what was answered."""
 
-    def __init__(self, cuts: int) -> None:
-        self.cuts_before = cuts
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self.cuts_before = 0
         self.throttled = False
 
     def heard(self, *codes: str) -> None:
         """Note the codes of the errors with which the request, or entries of it, ended."""
         self.throttled = self.throttled or THROTTLED in codes
+
+    def __enter__(self) -> Self:
+        self._gate.admit(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._gate.leave(self)
 
 
 class Gate:
@@ -48,21 +55,25 @@ class Gate:
         self._refused = 0
         self._lowest: float = math.inf
 
-    @contextmanager
-    def turn(self) -> Iterator[Turn]:
-        """Wait for a place, and hold it as long as the block lasts."""
+    def turn(self) -> Turn:
+        """Return a place to be waited for, and held as long as the `with` over it lasts."""
+        return Turn(self)
+
+    def admit(self, turn: Turn) -> None:
+        """Wait until there is a place for this turn."""
         with self._changed:
-            self._changed.wait_for(lambda: self._inside < self._allowed)
+            while self._inside >= self._allowed:
+                self._changed.wait()
             self._inside += 1
             self._most = max(self._most, self._inside)
-            turn = Turn(self._cuts)
-        try:
-            yield turn
-        finally:
-            with self._changed:
-                self._learn(turn)
-                self._inside -= 1
-                self._changed.notify_all()
+            turn.cuts_before = self._cuts
+
+    def leave(self, turn: Turn) -> None:
+        """Take its place back from a turn, and what it has heard."""
+        with self._changed:
+            self._learn(turn)
+            self._inside -= 1
+            self._changed.notify_all()
 
     @property
     def allowed(self) -> float:

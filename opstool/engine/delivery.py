@@ -146,6 +146,8 @@ class _Batch:
     def to_send(self, messages: Sequence[Message]) -> list[Message]:
         """Return what has to be sent: not what was sent before, nor, if so chosen, what may have been."""
         delivery = self._delivery
+        if not (self.sent_before or self._unsure_since_ms or delivery.stopped_groups):
+            return list(messages)
         waiting = [each for each in messages if each.message_id not in self.sent_before]
         for message in [each for each in waiting if each.message_id in self._unsure_since_ms]:
             delivery.open_bodies.add(message.message_id, delivery.sink.sent_as(message).body_sha256)
@@ -156,6 +158,8 @@ class _Batch:
 
     def keep(self, messages: Sequence[Message], left: list[Message]) -> list[Message]:
         """Return `left`, and take back the intents of the rest: they stay where they are, undecided."""
+        if len(left) == len(messages):
+            return left
         ids = {message.message_id for message in left}
         gone = [message for message in messages if message.message_id not in ids]
         self._delivery.journal.withdraw(self._origin, [each.message_id for each in gone])
@@ -172,8 +176,10 @@ class _Batch:
         delivery.journal.note_resent(self._origin, self._outside_the_window(messages))
         with delivery.puts.one_more():
             results = self._results(messages, still_ours)
-        turn.heard(*(put.code for put in results.values() if isinstance(put, Rejected)))
         rest = [each for each in messages if each.message_id not in self.confirmed]
+        if not rest:
+            return []
+        turn.heard(*(put.code for put in results.values() if isinstance(put, Rejected)))
         again = self._judge(rest, results, last=last)
         fatal = next((put.error for put in results.values() if isinstance(put, Rejected) and put.error), None)
         # What is confirmed is deleted first; the next batch meets the same error.
@@ -193,13 +199,17 @@ class _Batch:
         delivery.sent_ids.update(put.new_id for _, put in confirmed if put.new_id)
         delivery.journal.confirm(self._origin, [(key, put.new_id, put.target) for key, put in confirmed])
         self.confirmed.update(key for key, _ in confirmed)
-        for part in (put.unconfirmed for _, put in confirmed if put.unconfirmed):
-            delivery.tally.remark(f"copies whose {part} the server did not confirm")
-        self._note_lost([each for each in messages if each.message_id not in self.confirmed], results, began_ms)
+        for _, put in confirmed:
+            if put.unconfirmed:
+                delivery.tally.remark(f"copies whose {put.unconfirmed} the server did not confirm")
+        if len(confirmed) < len(messages):
+            self._note_lost([each for each in messages if each.message_id not in self.confirmed], results, began_ms)
         return results
 
     def _outside_the_window(self, messages: Iterable[Message]) -> list[str]:
         """Return the ids of those whose earlier send may have been accepted, and whose next would be a second."""
+        if not self._unsure_since_ms:
+            return []
         now_ms = self._delivery.clock.wall() * 1000
         unsure = [each for each in messages if each.message_id in self._unsure_since_ms]
         safe_ms = {each.message_id: self._delivery.sink.repeat_is_safe_for_s(each) * 1000 for each in unsure}

@@ -139,6 +139,8 @@ class Leases:
         """
         with self._lock:
             now = self._now()
+            if all(not lease.lost and lease.age_s(now) <= lease.timeout_s / 2 for lease in leases):
+                return list(leases)
             kept = [lease for lease in leases if self._is_ours(lease, now)]
             short = [lease for lease in kept if lease.age_s(now) > lease.timeout_s / 2]
         if short:

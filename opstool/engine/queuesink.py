@@ -52,7 +52,8 @@ class QueueSink:
             for wave in _waves(group, results) if target.is_fifo else [group]:
                 for batch in split(wave):
                     ours = list(still_ours(batch))
-                    results.update({each.message_id: HeldBack() for each in batch})
+                    if len(ours) < len(batch):
+                        results.update(dict.fromkeys((each.message_id for each in batch), HeldBack()))
                     results.update(self._send(target, ours) if ours else {})
         return results
 
@@ -79,7 +80,7 @@ class QueueSink:
 
     def _outgoing(self, target: Queue, message: Message) -> Outgoing:
         if not target.is_fifo:
-            return Outgoing(message=message, group_id=message.group_id)
+            return Outgoing(message, message.group_id)
         # Fresh for each run, the same when a run is resumed: the queue itself then drops what it has already.
         deduplication_id = hashlib.sha256(f"{self._run_id}/{message.message_id}/{target.arn}".encode()).hexdigest()
         return Outgoing(message=message, group_id=_group(message), deduplication_id=deduplication_id)
@@ -138,7 +139,7 @@ def _judge(target: Queue, message: Message, answer: Sent | EntryFailure | None) 
     if difference := _difference(message, answer):
         return Rejected(code="copy_differs", message=difference, may_be_there=True)
     silent = message.trace_header and answer.md5_of_trace_header is None
-    return Confirmed(new_id=answer.new_id, target=target.arn, unconfirmed="trace header" if silent else None)
+    return Confirmed(answer.new_id, target.arn, "trace header" if silent else None)
 
 
 def _difference(message: Message, sent: Sent) -> str | None:
@@ -148,12 +149,12 @@ def _difference(message: Message, sent: Sent) -> str | None:
     header may be missing, and is then said: some emulators store the header and have no MD5 for it. The group id has
     no MD5 in SQS.
     """
-    confirmed = {
-        "body": sent.md5_of_body == (message.md5_of_body or md5_of_body(message.body)),
-        "attributes": sent.md5_of_attributes == (message.md5_of_attributes or md5_of_attributes(message.attributes)),
-        # A tracing client's own header makes SQS add one where there was none; only the original's has to arrive.
-        "trace header": not message.trace_header
-        or sent.md5_of_trace_header in {None, md5_of_trace_header(message.trace_header)},
-    }
-    wrong = [part for part, is_confirmed in confirmed.items() if not is_confirmed]
+    wrong = []
+    if sent.md5_of_body != (message.md5_of_body or md5_of_body(message.body)):
+        wrong.append("body")
+    if sent.md5_of_attributes != (message.md5_of_attributes or md5_of_attributes(message.attributes)):
+        wrong.append("attributes")
+    # A tracing client's own header makes SQS add one where there was none; only the original's has to arrive.
+    if message.trace_header and sent.md5_of_trace_header not in {None, md5_of_trace_header(message.trace_header)}:
+        wrong.append("trace header")
     return f"the copy's MD5 is not the original's ({', '.join(wrong)})" if wrong else None

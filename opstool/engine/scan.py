@@ -191,6 +191,7 @@ class Scan:
         # What brings only what we hold is not empty; but a server that shows it for ever must not keep us for ever.
         if not 0 < self._again <= self.leases.held:
             self.end.saw_sent_at([lease.content.sent_at_ms for lease in leases])
+        self.tally.received(*[lease.message_id for lease in leases])
         return [lease for lease in leases if self._takes(lease)], not leases
 
     def _poll(self) -> Poll:
@@ -224,20 +225,19 @@ class Scan:
         self.clock.sleep(backoff_s(attempt, random.random()), self.stop)  # noqa: S311 - jitter, not a secret
 
     def _takes(self, lease: Lease) -> bool:
-        self.tally.received(lease.message_id)
         outcome = self.decide(lease.content)
         if outcome is not None:
             self.tally.decide([lease.message_id], outcome)
-        if outcome is None and self._has_room(lease.message_id):
+        elif self.limit is None or self._has_room(lease.message_id):
             return True
         lease.forget_body()
         return False
 
     def _has_room(self, message_id: str) -> bool:
         with self._lock:
-            if self.limit is None or message_id in self.taken:
+            if message_id in self.taken:
                 return True
-            if len(self.taken) >= self.limit:
+            if self.limit is not None and len(self.taken) >= self.limit:
                 return False
             self.taken.add(message_id)
             return True

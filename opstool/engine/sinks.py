@@ -8,14 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from opstool.words.errors import OpstoolError
 from opstool.words.message import Message
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Confirmed:
+class Confirmed(NamedTuple):
     """The copy is there: under `new_id`, where the sink gives ids, in `target` (an ARN or a path).
 
     `unconfirmed` names the part of it for which the server had no word.

@@ -63,13 +63,14 @@ class Transfer:
             self.delivery.puts.wait_for_those_now()  # a copy can come back to us before its sender has its answer
             if self.delivery.open_bodies.is_return(message):
                 return Outcome.RETURNED
-        if message.message_id in self.delivery.sent_ids:
+        message_id = message.message_id
+        if message_id in self.delivery.sent_ids:
             return Outcome.RETURNED
-        if self._losses.get(message.message_id, 0) >= _LEASE_LOSSES:
-            self.owed.discard(message.message_id)
+        if self._losses.get(message_id, 0) >= _LEASE_LOSSES:
+            self.owed.discard(message_id)
             self.delivery.fail(message, "lease_lost", f"its lease ended {_LEASE_LOSSES} times before its turn")
             return Outcome.FAILED
-        wanted = self.plan.selects(message) and (message.message_id in self.owed or self.admits(message.message_id))
+        wanted = self.plan.selects(message) and (message_id in self.owed or self.admits(message_id))
         return None if wanted else Outcome.SKIPPED
 
     def _predates_plan(self, message: Message) -> bool:
@@ -87,9 +88,10 @@ class Transfer:
             mine = [lease for lease in batch if lease.message_id not in self._in_hand]
             ids = {lease.message_id for lease in mine}
             self._in_hand |= ids
-        others = [lease for lease in batch if lease not in mine]
-        self.leases.let_lapse(others)
-        self._await({lease.message_id for lease in others})
+        if len(mine) < len(batch):
+            others = [lease for lease in batch if lease not in mine]
+            self.leases.let_lapse(others)
+            self._await({lease.message_id for lease in others})
         try:
             for piece in self.delivery.throttle.pieces(mine):
                 self._carry(piece)
@@ -104,6 +106,8 @@ class Transfer:
 
         def still_ours(messages: Sequence[Message]) -> Sequence[Message]:
             usable = self.leases.usable([leases[message.message_id] for message in messages])
+            if len(usable) == len(messages):
+                return messages
             kept = [lease.content for lease in usable]
             gone = {each.message_id for each in messages} - {each.message_id for each in kept}
             lost.update(gone)

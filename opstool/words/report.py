@@ -22,6 +22,8 @@ class Outcome(StrEnum):
     RETURNED = "returned"
     RELEASED = "released"
 
+    __hash__ = str.__hash__  # an enumeration's own is a function of Python's, and outcomes are counted for each message
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
@@ -55,11 +57,12 @@ class Tally:
         self._remarks: Counter[str] = Counter()
         self._counter: Counter[Outcome] = Counter()
 
-    def received(self, message_id: str) -> None:
-        """Note a message; only its first receive counts."""
+    def received(self, *message_ids: str) -> None:
+        """Note messages; only the first receive of each counts."""
         with self._lock:
-            if message_id not in self._outcomes:
-                self._put(message_id, Outcome.RELEASED)
+            for message_id in message_ids:
+                if message_id not in self._outcomes:
+                    self._put(message_id, Outcome.RELEASED)
 
     def decide(self, message_ids: Iterable[str], outcome: Outcome) -> None:
         """Give messages their outcome; a later decision replaces an earlier one, except a success."""

@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from opstool.doors import sentids, tail
+from opstool.doors import knownids, tail
 from opstool.doors.journal import Journal
 from opstool.doors.journaltables import SCHEMA
 from opstool.fake import FakeClock
@@ -231,7 +231,7 @@ def test_what_another_process_sends_is_known_a_second_later(
     pair: tuple[Journal, Journal], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The ids in memory are not the last word."""
-    monkeypatch.setattr(sentids, "_ASKS_FIRST", 1)
+    monkeypatch.setattr(knownids, "_ASKS_FIRST", 1)
     one, two = pair
     send(one, 1)
     assert one.origin_of("new-2") is None
