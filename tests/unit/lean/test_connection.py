@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import select
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -161,3 +163,81 @@ def test_a_connection_that_the_server_closed_is_seen_to_be_stale(pair: tuple[Con
     assert not pair[0].is_stale()
     pair[1].sendall(b"x")
     assert pair[0].is_stale()
+
+
+def test_a_signal_ends_no_wait(pair: tuple[Connection, socket.socket]) -> None:
+    """Ctrl-C in the middle of a send is heard, and its answer is still waited for."""
+    connection, theirs = pair
+    heard: list[int] = []
+    before = signal.signal(signal.SIGUSR1, lambda number, _: heard.append(number))
+
+    def answer() -> None:
+        theirs.recv(100)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        while not heard:  # the handler runs where the wait was
+            heard_soon.wait(0.001)
+        theirs.sendall(HEAD + b"Content-Length: 5\r\n\r\nhello")
+
+    heard_soon, thread = threading.Event(), threading.Thread(target=answer)
+    thread.start()
+    try:
+        assert connection.ask(b"request", 5.0).content == b"hello"
+    finally:
+        thread.join()
+        signal.signal(signal.SIGUSR1, before)
+    assert heard == [signal.SIGUSR1]
+
+
+def test_a_request_larger_than_the_kernel_takes_at_once_goes_out_whole(
+    pair: tuple[Connection, socket.socket],
+) -> None:
+    """A batch may have a megabyte."""
+    connection, theirs = pair
+    request, read = b"0123456789" * 500_000, bytearray()
+
+    def answer() -> None:
+        while len(read) < len(request):
+            read.extend(theirs.recv(1_000_000))
+        theirs.sendall(HEAD + b"Content-Length: 5\r\n\r\nhello")
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    assert connection.ask(request, 5.0).content == b"hello"
+    thread.join()
+    assert bytes(read) == request
+
+
+def test_a_server_that_reads_nothing_is_waited_for_no_longer_than_was_said(
+    pair: tuple[Connection, socket.socket],
+) -> None:
+    """Also where the request is what it does not take."""
+    with pytest.raises(AnswerLostError, match="TimeoutError"):
+        pair[0].ask(b"x" * 50_000_000, 0.05)
+
+
+@pytest.mark.parametrize("kernel", [True, False], ids=["the kernel waits", "Python waits"])
+def test_each_way_of_waiting_knows_silence_and_answers(
+    pair: tuple[Connection, socket.socket], monkeypatch: pytest.MonkeyPatch, *, kernel: bool
+) -> None:
+    """The one is for Linux and macOS, the other for every machine."""
+    monkeypatch.setattr(module, "_KERNEL_WAITS", kernel)
+    assert asked(pair, HEAD + b"Content-Length: 5\r\n\r\nhello").content == b"hello"
+    with pytest.raises(AnswerLostError, match="TimeoutError"):
+        pair[0].ask(b"request", 0.01)
+
+
+def test_the_end_of_a_connection_just_used_is_seen_without_a_poll() -> None:
+    """As the kernel tells it of TCP; a poll would let go of the interpreter, and has to wait for it again."""
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as ours:
+        theirs, _ = server.accept()
+        connection = Connection(ours)
+        thread = threading.Thread(
+            target=lambda: (theirs.recv(100), theirs.sendall(HEAD + b"Content-Length: 0\r\n\r\n"))
+        )
+        thread.start()
+        connection.ask(b"request", 5.0)
+        thread.join()
+        assert not connection.is_stale()
+        theirs.close()
+        assert select.select([ours], [], [], 5.0)[0]  # what tells the end is there by now
+        assert connection.is_stale()
