@@ -98,15 +98,14 @@ class _Compiler(visitor.Visitor):  # type: ignore[misc] # jmespath has no annota
     def visit_subexpression(self, node: Node) -> _Part:
         if all(child["type"] == "field" for child in node["children"]):
             return _fields([child["value"] for child in node["children"]])
-        parts = self._parts(node)
-        runs = [part.run for part in parts]
+        runs, steps = self._runs(node)
 
         def one_after_the_other(value: Any, budget: Budget) -> Any:
             for run in runs:
                 value = run(value, budget)
             return value
 
-        return _Part(one_after_the_other, 1 + _steps(parts))
+        return _Part(one_after_the_other, 1 + steps)
 
     visit_index_expression = visit_subexpression
     visit_pipe = visit_subexpression
@@ -148,22 +147,20 @@ class _Compiler(visitor.Visitor):  # type: ignore[misc] # jmespath has no annota
         return _Part(comparison, _STEPS_TO_COMPARE + left_steps + right_steps)
 
     def visit_multi_select_list(self, node: Node) -> _Part:
-        parts = self._parts(node)
-        runs = [part.run for part in parts]
-        return _unless_null(_steps(parts), lambda value, budget: [run(value, budget) for run in runs])
+        runs, steps = self._runs(node)
+        return _unless_null(steps, lambda value, budget: [run(value, budget) for run in runs])
 
     def visit_multi_select_dict(self, node: Node) -> _Part:
-        parts = self._parts(node)
-        named = [(child["value"], part.run) for child, part in zip(node["children"], parts, strict=True)]
-        return _unless_null(_steps(parts), lambda value, budget: {name: run(value, budget) for name, run in named})
+        runs, steps = self._runs(node)
+        named = [(child["value"], run) for child, run in zip(node["children"], runs, strict=True)]
+        return _unless_null(steps, lambda value, budget: {name: run(value, budget) for name, run in named})
 
     def visit_key_val_pair(self, node: Node) -> _Part:
         [(run, steps)] = self._parts(node)
         return _Part(run, 1 + steps)
 
     def visit_flatten(self, node: Node) -> _Part:
-        [base] = self._parts(node)
-        return _over(list, base, _flat)
+        return _over(list, self._parts(node)[0], _flat)
 
     def visit_projection(self, node: Node) -> _Part:
         base, right = self._parts(node)
@@ -176,12 +173,7 @@ class _Compiler(visitor.Visitor):  # type: ignore[misc] # jmespath has no annota
 
     def visit_filter_projection(self, node: Node) -> _Part:
         base, right, condition = self._parts(node)
-        each, holds = _each(right.paid()), condition.paid()
-        return _over(
-            list,
-            base,
-            lambda found, budget: each((element for element in found if not is_false(holds(element, budget))), budget),
-        )
+        return _over(list, base, _each(right.paid(), condition.paid()))
 
     def visit_expref(self, node: Node) -> _Part:
         [part] = self._parts(node)
@@ -189,18 +181,16 @@ class _Compiler(visitor.Visitor):  # type: ignore[misc] # jmespath has no annota
         return _Part(lambda _, budget: ExpressionArgument(expression, budget), 1)
 
     def visit_function_expression(self, node: Node) -> _Part:
-        parts = self._parts(node)
-        runs, call = [part.run for part in parts], call_of(self._functions, node["value"])
-        return _Part(
-            lambda value, budget: call([run(value, budget) for run in runs], budget), 1 + len(parts) + _steps(parts)
-        )
+        (runs, steps), call = self._runs(node), call_of(self._functions, node["value"])
+        return _Part(lambda value, budget: call([run(value, budget) for run in runs], budget), 1 + len(runs) + steps)
 
     def _parts(self, node: Node) -> list[_Part]:
         return [self.visit(child) for child in node["children"]]
 
-
-def _steps(parts: Iterable[_Part]) -> int:
-    return sum(part.steps for part in parts)
+    def _runs(self, node: Node) -> tuple[list[Run], int]:
+        """Return the functions of all children, and what they cost together."""
+        parts = self._parts(node)
+        return [part.run for part in parts], sum(part.steps for part in parts)
 
 
 def _fields(names: list[str]) -> _Part:
@@ -245,6 +235,16 @@ def _flat(base: list[Any], budget: Budget) -> list[Any]:
     return [inner for each in base for inner in (each if isinstance(each, list) else [each])]
 
 
-def _each(right: Run) -> Callable[[Iterable[Any], Budget], list[Any]]:
+def _each(right: Run, condition: Run | None = None) -> Callable[[Iterable[Any], Budget], list[Any]]:
     """Return the function that takes elements through the right side of a projection, which leaves out the nulls."""
-    return lambda elements, budget: [found for element in elements if (found := right(element, budget)) is not None]
+
+    def each(elements: Iterable[Any], budget: Budget) -> list[Any]:
+        kept = []  # in a loop: a comprehension is a frame more on the stack, of which a hundred levels may ask
+        for element in elements:
+            if condition is None or not is_false(condition(element, budget)):
+                found = right(element, budget)
+                if found is not None:
+                    kept.append(found)
+        return kept
+
+    return each

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import inspect
+import json
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -133,7 +136,24 @@ def test_no_form_of_the_language_is_left_out() -> None:
         ("empty || kind", 3),
         ("kind || order.total", 2),
         ("items[*].n", 5),
+        ("items[:2]", 8),
+        ("nested[]", 11),
+        ("order.*", 4),
+        ("items[?n > `1`].sku", 25),
+        ("[kind, one]", 3),
+        ("nothing.[kind, one]", 3),
+        ("{k: kind}", 3),
+        ("length(nested)", 10),
         ("join('-', items[*].sku)", 11),
+        ("join('sixteen letters.', items[*].sku)", 17),
+        ("'eight letters, three times' == kind", 10),
+        ('`{"a key of sixteen": 1}` == kind', 10),
+        ("kind == `[[1, 2], 3]`", 11),
+        (f"`{2**256}` == kind", 9),
+        ("map(&n, items)", 16),
+        ("!(items[0])", 4),
+        ("kind && one", 3),
+        ("nothing && one", 2),
     ],
 )
 def test_the_steps_of_an_expression_are_counted(where: str, steps: int) -> None:
@@ -144,6 +164,23 @@ def test_the_steps_of_an_expression_are_counted(where: str, steps: int) -> None:
     assert budget.left == 0
     with pytest.raises(OverBudgetError):
         run(DOCUMENT, Budget(steps - 1))
+
+
+@pytest.mark.parametrize(
+    ("form", "levels"),
+    [("[?{}]", 98), ("[*].[{}]", 48), ("*.[{}]", 48), ("map(&{}, @)", 48), ("[{}]", 98), ("not_null({})", 98)],
+)
+def test_an_expression_as_deep_as_is_admitted_has_room_on_the_stack(form: str, levels: int) -> None:
+    """A level of the tree takes no more than four frames of Python's thousand."""
+    where, value = "@", json.loads('{"a":' * 100 + "1" + "}" * 100 if form[0] == "*" else "[" * 100 + "]" * 100)
+    for _ in range(levels):
+        where = form.format(where)
+    run, before = compiled(jmespath.compile(where).parsed), sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack(0)) + 4 * 100)
+    try:
+        run(value, Budget())
+    finally:
+        sys.setrecursionlimit(before)
 
 
 def test_one_compiled_expression_serves_many_messages() -> None:
