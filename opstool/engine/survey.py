@@ -78,7 +78,7 @@ def _survey(
     to_change: bool,
 ) -> Survey:
     """Do what `survey` promises, with the matcher of its selection."""
-    by_reason = selection.needs_reason
+    by_reason, by_source = selection.needs_reason, selection.needs_source
     looked_at_ms = kit.sqs.now_ms()
     matched: list[Lease] = []
     sought: list[Sought] = []
@@ -87,7 +87,7 @@ def _survey(
     origins = Origins(kit)
 
     def meant(message: Message, reason: Reason | None = None) -> bool:
-        return matcher(origins.known(message) if selection.needs_source else message, reason)
+        return matcher(origins.known(message) if by_source else message, reason)
 
     def keep(batch: list[Lease]) -> None:
         asked = reasons or by_reason  # our own look is no attempt of a consumer's

@@ -188,12 +188,13 @@ def _scan(
     limit: int | None,
 ) -> Survey:
     """Receive until everything is seen, or as much as was asked for; return what there is to say about it."""
+    by_source = early.needs_source
     with matching(early, retention_s=dlq.attributes.retention_s) as matcher:
         scan = Scan(
             leases=hold.leases,
             tally=hold.tally,
             decide=lambda message: (
-                None if matcher(origins.known(message) if early.needs_source else message) else Outcome.SKIPPED
+                None if matcher(origins.known(message) if by_source else message) else Outcome.SKIPPED
             ),
             settle=gathering.settle,
             clock=kit.clock,

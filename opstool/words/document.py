@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
 from typing import Any, NoReturn
 
 from opstool.words.errors import UsageError
@@ -48,32 +49,20 @@ def message_document(
     expires_at_ms: int | None = None,
     reason: Reason | None = None,
     reason_state: ReasonState | None = None,
+    keys: Iterable[str] | None = None,
 ) -> dict[str, Any]:
-    """Return the message as a document; what is not known is null, and so is the reason that was not asked for."""
-    if reason is not None:
-        reason_state = ReasonState.FOUND
-    origin, pointer = provenance_of(message), s3_pointer_of(message)
-    return {
-        "version": VERSION,
-        "type": "message",
-        "message_id": message.message_id,
-        "sent_at": iso(message.sent_at_ms) if message.sent_at_ms else None,
-        "first_received_at": _iso_or_none(message.first_received_at_ms),
-        "expires_at": _iso_or_none(expires_at_ms),
-        "receive_count": message.receive_count,
-        "source_queue": message.source_arn,
-        "group_id": message.group_id,
-        "deduplication_id": message.deduplication_id,
-        "trace_header": message.trace_header,
-        "attributes": {name: _attribute_document(attribute) for name, attribute in message.attributes.items()},
-        "body": message.body,
-        "body_sha256": message.body_sha256,
-        "size_bytes": message.size_bytes,
-        "reason": None if reason is None else reason_document(reason),
-        "reason_state": reason_state,
-        "origin": None if origin is None else origin.document,
-        "s3_pointer": None if pointer is None else pointer.document,
-    }
+    """Return the message as a document; what is not known is null, and so is the reason that was not asked for.
+
+    Of the `keys` alone, if they are given, in their order: most of a document costs more than it is to read a body.
+    """
+    document = {key: _PARTS[key](message) for key in (_PARTS if keys is None else keys)}
+    if expires_at_ms is not None and "expires_at" in document:
+        document["expires_at"] = iso(expires_at_ms)
+    if reason is not None and "reason" in document:
+        document["reason"] = reason_document(reason)
+    if "reason_state" in document:
+        document["reason_state"] = reason_state if reason is None else ReasonState.FOUND
+    return document
 
 
 def reason_document(reason: Reason) -> dict[str, Any]:
@@ -95,20 +84,25 @@ def reason_document(reason: Reason) -> dict[str, Any]:
 
 
 def filter_document(
-    message: Message, *, expires_at_ms: int | None = None, reason: Reason | None = None
+    message: Message,
+    *,
+    expires_at_ms: int | None = None,
+    reason: Reason | None = None,
+    keys: Iterable[str] | None = None,
 ) -> dict[str, Any]:
     """Return the document that filters see: the body parsed when it is JSON, the text itself when it is not."""
-    document = message_document(message, expires_at_ms=expires_at_ms, reason=reason)
-    try:
-        document["body"] = parse_json(message.body)
-    except (ValueError, RecursionError):  # not JSON, a number of thousands of digits, or nested too deeply
-        document["body"] = message.body
+    document = message_document(message, expires_at_ms=expires_at_ms, reason=reason, keys=keys)
+    if "body" in document:
+        try:
+            document["body"] = parse_json(message.body)
+        except (ValueError, RecursionError):  # not JSON, a number of thousands of digits, or nested too deeply
+            document["body"] = message.body
     return document
 
 
 def parse_json(text: str) -> Any:
     """Return the value of a JSON text; NaN and Infinity, which JSON does not have, are a ValueError."""
-    return json.loads(text, parse_constant=_refuse_constant)
+    return _JSON.decode(text)
 
 
 def dump(document: Mapping[str, Any]) -> str:
@@ -216,5 +210,36 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
-MESSAGE_KEYS = frozenset(message_document(Message(message_id="", body="")))
+def _attribute_documents(message: Message) -> dict[str, dict[str, str]]:
+    return {name: _attribute_document(attribute) for name, attribute in message.attributes.items()}
+
+
+def _not_told(_: Message) -> None:
+    """Return null: it is known of a message, and not by it."""
+
+
+_PARTS: Mapping[str, Callable[[Message], Any]] = {
+    "version": lambda _: VERSION,
+    "type": lambda _: "message",
+    "message_id": attrgetter("message_id"),
+    "sent_at": lambda message: _iso_or_none(message.sent_at_ms or None),
+    "first_received_at": lambda message: _iso_or_none(message.first_received_at_ms),
+    "expires_at": _not_told,
+    "receive_count": attrgetter("receive_count"),
+    "source_queue": attrgetter("source_arn"),
+    "group_id": attrgetter("group_id"),
+    "deduplication_id": attrgetter("deduplication_id"),
+    "trace_header": attrgetter("trace_header"),
+    "attributes": _attribute_documents,
+    "body": attrgetter("body"),
+    "body_sha256": attrgetter("body_sha256"),
+    "size_bytes": attrgetter("size_bytes"),
+    "reason": _not_told,
+    "reason_state": _not_told,
+    "origin": lambda message: origin.document if (origin := provenance_of(message)) else None,
+    "s3_pointer": lambda message: pointer.document if (pointer := s3_pointer_of(message)) else None,
+}
+"""How each part of a document is made, in the order of the document."""
+MESSAGE_KEYS = tuple(_PARTS)
 """What a filter can ask a message for."""
+_JSON = json.JSONDecoder(parse_constant=_refuse_constant)  # json.loads would make one for every text

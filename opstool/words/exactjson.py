@@ -49,13 +49,7 @@ def read(text: str) -> Any:
 
     Raises ValueError when it is not JSON, DuplicateKeyError, and RecursionError when it is nested too deeply.
     """
-    return json.loads(
-        text,
-        parse_constant=_refuse_constant,
-        parse_float=WrittenNumber,
-        parse_int=_whole,
-        object_pairs_hook=_object,
-    )
+    return _JSON.decode(text)
 
 
 def write(value: Any) -> str:
@@ -135,3 +129,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
+
+
+_JSON = json.JSONDecoder(  # json.loads would make one for every text
+    parse_constant=_refuse_constant, parse_float=WrittenNumber, parse_int=_whole, object_pairs_hook=_object
+)

@@ -56,7 +56,7 @@ class Mending:
     def _expression(self) -> Expression | None:
         if self.transform is None:
             return None
-        expression = compile_where(self.transform, option=TRANSFORM)
+        expression = compile_where(self.transform, option=TRANSFORM, own_functions=exactjson.ExactFunctions())
         for key in _UNSTEADY:
             if (place := expression.place_of(key)) is not None:
                 problem = f"{key} may be another when the message is sent"
@@ -153,11 +153,11 @@ def _is_elsewhere(message: Message, body: Any) -> bool:
 
 
 def _transformed(expression: Expression, message: Message, body: Any) -> str:
-    document = {**message_document(message), "body": body}
-    for key in _UNSTEADY:
-        del document[key]
+    document = message_document(message, keys=[key for key in expression.keys if key not in _UNSTEADY])
+    if "body" in document:
+        document["body"] = body
     try:
-        value = expression.value(document, own_functions=exactjson.ExactFunctions())
+        value = expression.value(document)
     except EvaluationError as error:
         raise _CannotMendError(str(error)) from None
     if value is None:

@@ -13,12 +13,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _EARLIEST_MS = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND
 _LATEST_MS = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND
+_EPOCH_WITHOUT_ZONE = _EPOCH.replace(tzinfo=None)  # half the work for each time that is written
 
 
 def iso(ms: int) -> str:
     """Return the time as `2025-01-31T09:30:00.000Z`; a time beyond the years 1 to 9999 becomes the nearest one."""
-    moment = _EPOCH + min(max(ms, _EARLIEST_MS), _LATEST_MS) * _MILLISECOND
-    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    moment = _EPOCH_WITHOUT_ZONE + min(max(ms, _EARLIEST_MS), _LATEST_MS) * _MILLISECOND
+    return moment.isoformat(timespec="milliseconds") + "Z"
 
 
 def parse_iso(text: str) -> int:

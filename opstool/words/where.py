@@ -12,10 +12,13 @@ from typing import Any
 import jmespath  # type: ignore[import-untyped]
 from jmespath import exceptions, functions, lexer
 
+from opstool.words.budget import MOST_STEPS, Budget, OverBudgetError
 from opstool.words.caret import point_at
+from opstool.words.comparison import is_false
+from opstool.words.compiledpath import Node, Run, compiled
 from opstool.words.document import MESSAGE_KEYS
 from opstool.words.errors import UsageError
-from opstool.words.evaluation import MOST_STEPS, BoundedInterpreter, OverBudgetError
+from opstool.words.functioncall import ExpressionArgument
 
 OPTION = "--where"
 # Python's stack holds 1,000 frames and jmespath spends two a level; what people write has ten levels.
@@ -34,38 +37,38 @@ class EvaluationError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Expression:
-    """A compiled expression; `parsed` is jmespath's, and errors name the `option` at which it was typed."""
+    """A compiled expression; `tree` is jmespath's, and errors name the `option` at which it was typed.
+
+    `keys` are those of a message's document that it can look at, in the order of the document: all of them where it
+    takes the document as a whole. Without the others it has the same value.
+    """
 
     text: str
     option: str = OPTION
-    parsed: Any = field(repr=False, compare=False)
+    keys: tuple[str, ...]
+    tree: Node = field(repr=False, compare=False)
+    run: Run = field(repr=False, compare=False)
 
     @property
     def mentions_reason(self) -> bool:
-        """Tell whether the value may depend on `reason`; `@` and `*` reach everything, so they count."""
-        return any(
-            (node["type"] == "field" and node["value"] == "reason") or node["type"] in {"current", "value_projection"}
-            for node in _nodes(self.parsed.parsed)
-        )
+        """Tell whether the value may depend on `reason`."""
+        return "reason" in self.keys
 
     def place_of(self, key: str) -> int | None:
         """Return where the expression asks the message for this key, None when it does not."""
-        if key not in _keys_of_message(self.parsed.parsed):
+        if key not in _keys_of_message(self.tree):
             return None
         return next(int(token["start"]) for token in _tokens(self.text) if token["value"] == key)
 
     def only_looks_into(self, key: str) -> bool:
         """Tell whether the expression asks this key of the message for its parts, and never for itself."""
-        ways = [looked_into for name, looked_into in _fields_of_message(self.parsed.parsed) if name == key]
+        ways = [looked_into for name, looked_into in _fields_of_message(self.tree) if name == key]
         return bool(ways) and all(ways)
 
-    def value(self, document: Mapping[str, Any], *, own_functions: functions.Functions | None = None) -> Any:
-        """Return the value for the document of a message; EvaluationError where it has none.
-
-        `own_functions` take the place of jmespath's.
-        """
+    def value(self, document: dict[str, Any]) -> Any:
+        """Return the value for the document of a message; EvaluationError where it has none."""
         try:
-            return BoundedInterpreter(own_functions=own_functions).visit(self.parsed.parsed, document)
+            return self.run(document, Budget())
         except OverBudgetError:
             raise EvaluationError(f"`{self.option}`: more than {MOST_STEPS:,} steps") from None
         except exceptions.JMESPathTypeError as error:
@@ -75,31 +78,33 @@ class Expression:
         except _EVALUATION_ERRORS as error:
             raise EvaluationError(f"`{self.option}`: {type(error).__name__}") from None
 
-    def holds(self, document: Mapping[str, Any]) -> bool:
-        """Tell whether the value is true as JMESPath has it: not null, false, "", [] or {}; the number 0 is true."""
+    def holds(self, document: dict[str, Any]) -> bool:
+        """Tell whether the value is true as JMESPath has it; an expression that is not evaluated (`&body`) is not."""
         value = self.value(document)
-        if isinstance(value, str | list | dict):
-            return bool(value)
-        return value is True or (isinstance(value, int | float) and value is not False)
+        return not is_false(value) and not isinstance(value, ExpressionArgument)
 
 
-def compile_where(text: str, *, option: str = OPTION) -> Expression:
-    """Return the compiled expression of an option; raises UsageError that points at the character."""
+def compile_where(text: str, *, option: str = OPTION, own_functions: functions.Functions | None = None) -> Expression:
+    """Return the compiled expression of an option; `own_functions` take the place of jmespath's.
+
+    Raises UsageError that points at the character.
+    """
     if not text.strip():
         raise point_at(option, text, 0, "the expression is empty")
     try:
         with _no_warnings():
-            expression = Expression(text=text, option=option, parsed=jmespath.compile(text))
+            tree = jmespath.compile(text).parsed
     except exceptions.JMESPathError as error:
         raise _parse_error(option, text, error) from None
     except (ValueError, TypeError, RecursionError):  # a number of thousands of digits, brackets nested too deeply
         raise point_at(option, text, 0, "the expression is too large to be parsed") from None
-    if _depth(expression.parsed.parsed) > _DEEPEST:
+    if _depth(tree) > _DEEPEST:
         raise point_at(option, text, 0, f"the expression is nested more than {_DEEPEST} levels deep")
-    _check_negations(expression)
-    _check_keys(expression)
-    _check_functions(expression)
-    return expression
+    for check in (_check_negations, _check_keys, _check_functions):
+        check(option, text, tree)
+    return Expression(
+        text=text, option=option, keys=_keys_seen(tree), tree=tree, run=compiled(tree, own_functions=own_functions)
+    )
 
 
 def _parse_error(option: str, text: str, error: exceptions.JMESPathError) -> UsageError:
@@ -122,52 +127,65 @@ def _lower(message: str) -> str:
     return message[:1].lower() + message[1:]
 
 
-def _check_negations(expression: Expression) -> None:
+def _check_negations(option: str, text: str, tree: Node) -> None:
     """Refuse !a.b, which jmespath reads as (!a).b: it is never true, and never what was meant."""
-    for node in _nodes(expression.parsed.parsed):
+    for node in _nodes(tree):
         if node["type"] == "subexpression" and node["children"][0]["type"] == "not_expression":
-            position = next(token["start"] for token in _tokens(expression.text) if token["type"] == "not")
-            raise point_at(expression.option, expression.text, position, "! binds tighter than . here, write !(...)")
+            position = next(token["start"] for token in _tokens(text) if token["type"] == "not")
+            raise point_at(option, text, position, "! binds tighter than . here, write !(...)")
 
 
-def _check_keys(expression: Expression) -> None:
+def _check_keys(option: str, text: str, tree: Node) -> None:
     """Refuse a key that no message document has: a slip there would match nothing, and look like an empty queue."""
-    for name in _keys_of_message(expression.parsed.parsed):
+    for name in _keys_of_message(tree):
         if name not in MESSAGE_KEYS:
             close = difflib.get_close_matches(name, MESSAGE_KEYS, n=1) or ["body"]
             hint = f"did you mean {close[0]}? what is inside the body begins with body. (body.{name})"
-            tokens = _tokens(expression.text)
+            tokens = _tokens(text)
             position = next(token["start"] for token in tokens if token["value"] == name)
-            raise point_at(expression.option, expression.text, position, f"a message has no key {name}", hint=hint)
+            raise point_at(option, text, position, f"a message has no key {name}", hint=hint)
 
 
-def _keys_of_message(node: Mapping[str, Any]) -> Iterator[str]:
+def _keys_seen(tree: Node) -> tuple[str, ...]:
+    """Return the keys of a message that can be seen, all of them where something takes the message itself."""
+    ends = [end for end, _ in _ends_at_message(tree)]
+    if any(end["type"] in {"current", "identity"} for end in ends):
+        return MESSAGE_KEYS
+    names = {end["value"] for end in ends if end["type"] == "field"}
+    return tuple(key for key in MESSAGE_KEYS if key in names)
+
+
+def _keys_of_message(tree: Node) -> Iterator[str]:
     """Yield the keys that are looked up in the message itself, not in something found inside it."""
-    yield from (name for name, _ in _fields_of_message(node))
+    yield from (name for name, _ in _fields_of_message(tree))
 
 
-def _fields_of_message(node: Mapping[str, Any], *, looked_into: bool = False) -> Iterator[tuple[str, bool]]:
+def _fields_of_message(tree: Node) -> Iterator[tuple[str, bool]]:
     """Yield those keys, and whether of what is found there only parts are taken."""
-    if node["type"] == "field":
-        yield node["value"], looked_into
-    elif node["type"] != "expref":
-        children, is_step = _children(node), node["type"] in _STEPS
+    yield from ((end["value"], looked_into) for end, looked_into in _ends_at_message(tree) if end["type"] == "field")
+
+
+def _ends_at_message(node: Node, *, looked_into: bool = False) -> Iterator[tuple[Node, bool]]:
+    """Yield the ends of the tree that are given the message itself, and whether only parts of theirs are taken."""
+    children, is_step = _children(node), node["type"] in _STEPS
+    if not children:
+        yield node, looked_into
+    elif node["type"] != "expref":  # which is given the elements of something that was found
         for child in children[:1] if is_step else children:
-            takes_parts = looked_into or (is_step and node["type"] != "pipe")
-            yield from _fields_of_message(child, looked_into=takes_parts)
+            yield from _ends_at_message(child, looked_into=looked_into or (is_step and node["type"] != "pipe"))
 
 
-def _check_functions(expression: Expression) -> None:
+def _check_functions(option: str, text: str, tree: Node) -> None:
     """Refuse unknown functions and wrong numbers of arguments, which jmespath would find only on the first message."""
-    calls = [node for node in _nodes(expression.parsed.parsed) if node["type"] == "function_expression"]
-    places = list(_call_places(expression.text))
+    calls = [node for node in _nodes(tree) if node["type"] == "function_expression"]
+    places = list(_call_places(text))
     for call, (name, position) in zip(sorted(calls, key=_name), sorted(places), strict=True):
         known = functions.Functions.FUNCTION_TABLE.get(name)
         if known is None:
-            raise point_at(expression.option, expression.text, position, f"there is no function {name}()")
+            raise point_at(option, text, position, f"there is no function {name}()")
         problem = _arity_problem(known["signature"], len(call["children"]))
         if problem:
-            raise point_at(expression.option, expression.text, position, f"{name}() takes {problem}")
+            raise point_at(option, text, position, f"{name}() takes {problem}")
 
 
 def _arity_problem(signature: tuple[Mapping[str, Any], ...], given: int) -> str | None:
@@ -205,14 +223,14 @@ def _name(call: Mapping[str, Any]) -> str:
     return str(call["value"])
 
 
-def _nodes(node: Any) -> Iterator[Mapping[str, Any]]:
+def _nodes(node: Node) -> Iterator[Node]:
     """Yield every node of jmespath's tree, the outer before the inner, in the order of the text."""
     yield node
     for child in _children(node):
         yield from _nodes(child)
 
 
-def _depth(node: Any) -> int:
+def _depth(node: Node) -> int:
     """Return the levels of jmespath's tree, without recursion."""
     depth, level = 0, [node]
     while level:
@@ -220,5 +238,5 @@ def _depth(node: Any) -> int:
     return depth
 
 
-def _children(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _children(node: Node) -> list[Node]:
     return [child for child in node["children"] if isinstance(child, dict)]  # a slice's children are numbers

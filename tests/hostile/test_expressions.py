@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from opstool.words.budget import MOST_STEPS, Budget, OverBudgetError
 from opstool.words.document import filter_document
 from opstool.words.errors import UsageError
-from opstool.words.evaluation import MOST_STEPS, BoundedInterpreter, OverBudgetError
 from opstool.words.message import Message
 from opstool.words.where import EvaluationError, compile_where
 from tests.cli.world import World
@@ -118,9 +118,9 @@ PAID = {
 @pytest.mark.parametrize("where", PAID.values(), ids=list(PAID))
 def test_everything_that_costs_is_paid_for(where: str) -> None:
     """With a small budget the smallest of bombs are stopped, each by what it does."""
-    parsed = compile_where(where).parsed.parsed
+    expression = compile_where(where)
     with pytest.raises(OverBudgetError):
-        BoundedInterpreter(most_steps=90).visit(parsed, {"body": "x" * 800})
+        expression.run({"body": "x" * 800}, Budget(most_steps=90))
 
 
 @pytest.mark.parametrize("where", sorted(SOUND))

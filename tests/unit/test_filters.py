@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from opstool.words.document import dump, from_document, message_document, parse_iso
+from opstool.words.document import MESSAGE_KEYS, dump, from_document, message_document, parse_iso
 from opstool.words.errors import StorageError, UsageError
 from opstool.words.filters import Selection, parse_ids, select
 from opstool.words.message import Attribute, Message
 from opstool.words.reason import Reason
+from opstool.words.where import compile_where
 
 NOW_MS = 1_735_689_600_000  # 2025-01-01T00:00:00Z
 HOUR_MS = 3_600_000
@@ -226,11 +227,49 @@ def test_a_cheap_filter_that_fails_spares_the_body() -> None:
         (Selection(where="contains(to_string(@), 'x')"), True),
         (Selection(where="*"), True),
         (Selection(where="body.kind == 'reason'"), False),
+        (Selection(where="body.reason == 'x'"), False),
+        (Selection(where="body.*.code | [?@ == `5`]"), False),
+        (Selection(where="map(&reason, body.items) == body.none"), False),
     ],
 )
 def test_the_log_is_read_only_when_a_filter_asks_for_the_reason(selection: Selection, *, needed: bool) -> None:
     """Reading a log costs time and a permission."""
     assert selection.needs_reason is needed
+
+
+@pytest.mark.parametrize(
+    ("where", "keys"),
+    [
+        ("body.kind == 'order'", ("body",)),
+        ("receive_count > `3` && body.order.total > `1`", ("receive_count", "body")),
+        ("body[?sent_at == 'x'].reason | [0] | @", ("body",)),
+        ("body.*.reason", ("body",)),
+        ("sort_by(body.items, &sent_at)[-1].n", ("body",)),
+        ("{at: sent_at, what: body} | at", ("sent_at", "body")),
+        ("!(group_id) || [body_sha256][0] == 'x'", ("group_id", "body_sha256")),
+        ("attributes.kind.value", ("attributes",)),
+        ("`true`", ()),
+        ("[0]", MESSAGE_KEYS),
+        ("@", MESSAGE_KEYS),
+        ("*", MESSAGE_KEYS),
+        ("[*].x", MESSAGE_KEYS),
+        ("[]", MESSAGE_KEYS),
+        ("@.body", MESSAGE_KEYS),
+        ("keys(@)", MESSAGE_KEYS),
+        ("body == 'x' || contains(to_string(@), 'x')", MESSAGE_KEYS),
+        ("map(&reason, [@])", MESSAGE_KEYS),
+        ("{a: [@]} | a", MESSAGE_KEYS),
+    ],
+)
+def test_an_expression_tells_what_it_can_see_of_a_message(where: str, keys: tuple[str, ...]) -> None:
+    """In the order of the document; what asks for the message itself sees all of it."""
+    assert compile_where(where).keys == keys
+
+
+def test_of_a_message_no_more_is_made_than_a_filter_can_see(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hash of every body would cost more than the decision."""
+    monkeypatch.setattr(Message, "body_sha256", property(lambda _: pytest.fail("the body was hashed")))
+    assert matches(where="body.kind == 'order' && receive_count == `4`")
 
 
 def test_no_filter_is_everything() -> None:

@@ -140,8 +140,10 @@ class ByExpression:
 
     def key(self, message: Message, *, retention_s: int, reason: Reason | None = None) -> Key | None:
         """Return the value of the expression; EvaluationError, without a word of the message, where it has none."""
-        document = filter_document(message, expires_at_ms=expires_at_ms(message, retention_s), reason=reason)
-        value = self.expression.value(document)
+        expires = expires_at_ms(message, retention_s)
+        value = self.expression.value(
+            filter_document(message, expires_at_ms=expires, reason=reason, keys=self.expression.keys)
+        )
         try:
             return None if value is None else Key.of(value)
         except (ValueError, RecursionError):

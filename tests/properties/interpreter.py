@@ -1,8 +1,6 @@
-"""JMESPath evaluated within a budget: no expression and no body can take more time or memory than it allows.
+"""jmespath's own interpreter within a budget, a step for every node: what compiled expressions are held against.
 
-jmespath itself has no bound, and short expressions can ask for very much: `[@, @]` piped into itself thirty times
-names a thousand million values without holding them, until a function or a comparison walks over all of them. So every
-node that is visited costs a step, and whatever walks over a value is paid for by the size of that value before it runs.
+It shares no code with them: what a step pays for is written down here once more.
 """
 
 from __future__ import annotations
@@ -12,27 +10,18 @@ from typing import Any
 
 from jmespath import functions, visitor  # type: ignore[import-untyped]
 
-MOST_STEPS = 2_000_000
-"""About two seconds, and some 300 MB at the very worst; what people write costs tens of steps a message."""
-# How much of a value a step pays for: what is written out may be twelve times as long as it was, and the digits of a
-# number cost time by their square.
+from opstool.words.budget import OverBudgetError
+
 _CHARACTERS_A_STEP = 8
 _BITS_A_STEP = 128
 
 
-class OverBudgetError(Exception):
-    """The evaluation would take more than its steps."""
-
-
 class BoundedInterpreter(visitor.TreeInterpreter):  # type: ignore[misc] # jmespath has no annotations
-    """Evaluates one expression on one message; raises OverBudgetError instead of going beyond its budget.
+    """Evaluates one expression on one value; raises OverBudgetError instead of going beyond the steps `left`."""
 
-    `own_functions` take the place of jmespath's.
-    """
-
-    def __init__(self, *, most_steps: int = MOST_STEPS, own_functions: functions.Functions | None = None) -> None:
+    def __init__(self, most_steps: int, *, own_functions: functions.Functions | None = None) -> None:
         super().__init__(visitor.Options(custom_functions=own_functions))
-        self._left = most_steps
+        self.left = most_steps
 
     def visit(self, node: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Return the value of a node, for a step."""
@@ -68,8 +57,8 @@ class BoundedInterpreter(visitor.TreeInterpreter):  # type: ignore[misc] # jmesp
         return self._functions.call_function(node["value"], arguments)
 
     def _spend(self, steps: int) -> None:
-        self._left -= steps
-        if self._left < 0:
+        self.left -= steps
+        if self.left < 0:
             raise OverBudgetError
 
     def _pay_for(self, values: list[Any]) -> None:
