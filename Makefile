@@ -85,10 +85,10 @@ clean:
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@ .venv/demo.ready
 
-# Programs of others, which are measured; with our boto3, so that all speak to SQS in the same way.
-.venv-bench/ready: bench/requirements.txt constraints.txt | .venv/bin/python
+# Programs of others, which are measured, and opstool without the tools of its developers; all with one boto3.
+.venv-bench/ready: bench/requirements.txt pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/python -m venv .venv-bench
-	.venv-bench/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --requirement bench/requirements.txt
+	.venv-bench/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --requirement bench/requirements.txt --editable .
 	@touch $@
 
 .venv/bin/python:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench.measure import Load, Run, program, run
+from bench.measure import Load, Run, as_installed, program, run
 
 CONTAINS = '"type":"match"'
 WHERE = "body.type == 'match'"
@@ -92,7 +92,7 @@ def _bare(workers: int, is_filtered: bool) -> list[str]:
 
 def _opstool(workers: int, is_filtered: bool) -> list[str]:
     return [
-        *(sys.executable, "-m", "opstool", "dlq", "redrive", "orders-dlq", "--yes", "--quiet"),
+        *(as_installed(), "-m", "opstool", "dlq", "redrive", "orders-dlq", "--yes", "--quiet"),
         *("--workers", str(workers), "--state-dir", "STATE"),
         *(("--where", WHERE) if is_filtered else ()),
     ]

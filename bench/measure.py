@@ -178,3 +178,8 @@ def _stats(served: dict[str, str]) -> dict[str, Any]:
 def program(name: str) -> str | None:
     """Return the path of a program in the environment of the others, or None where it is not installed."""
     return shutil.which(name, path=str(ROOT / ".venv-bench" / "bin"))
+
+
+def as_installed() -> str:
+    """Return a Python that has opstool and what it needs, as a user has it, where there is one; else our own."""
+    return program("python") or sys.executable

@@ -12,7 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
+from bench.measure import ROOT, as_installed
+
 _FLOOR = "import typer"
 # What `python -m opstool` does but for leaving, so that the same process can count its modules at the end.
 _COMMAND = "import sys; sys.argv = ['opstool', *{argv!r}]; from opstool.__main__ import run; run()"
@@ -58,7 +59,7 @@ def _run(code: str, folder: Path) -> str:
     """Run a program in a folder of its own, and return what it said on stderr."""
     environment = {"PATH": os.defpath, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(  # noqa: S603 - our own programs
-        [sys.executable, "-c", code],
+        [as_installed(), "-c", code],
         cwd=folder,
         env=environment,
         stdout=subprocess.DEVNULL,
