@@ -17,6 +17,7 @@ from opstool.doors.lean.connection import Answer, AnswerLostError, NotConnectedE
 from opstool.doors.lean.pool import Pool
 from opstool.doors.lean.signer import Credentials
 from opstool.doors.lean.signing import Signing
+from opstool.doors.unsent import no_connection
 from opstool.words.errors import OpstoolError, ServiceError
 
 ONE_ATTEMPT = {"SendMessageBatch", "ReceiveMessage"}
@@ -103,9 +104,7 @@ class LeanLane:
         try:
             connection = self._pool.take()
         except NotConnectedError as error:
-            raise ServiceError(
-                f"`{operation}` could not connect: {error}", code="no_connection", retryable=True
-            ) from error
+            raise no_connection(operation, error) from error
         second = int(self._clock.wall() + self._skew_s)
         try:
             head = self._signing.head(operation, body, credentials, second, attempts)
