@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import select
 import socket
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 MAX_HEAD_BYTES = 65_536
 """Of status line and headers; those of SQS take some 300."""
 MAX_BODY_BYTES = 128 * 1_048_576
 """Ten messages of 1,048,576 bytes (SQS's quota), each byte of which JSON may write as six, and as much again."""
+PATIENCE = 10
+"""Time-outs that the whole of an answer may take: at 30 s each, ten messages of the longest at 300 kbit/s."""
 _MAX_INTERIM = 8
 """Interim answers (1xx) before one that counts."""
 _RECV_BYTES = 65_536
@@ -36,7 +39,7 @@ class Answer:
 
     status: int
     headers: Mapping[str, str]
-    content: bytes
+    content: bytes = field(repr=False)
 
 
 class Connection:
@@ -46,18 +49,24 @@ class Connection:
         self._socket = connected
         self._buffer = b""
         self._timeout_s: float | None = -1.0
+        self._gives_up_at_s = 0.0
         self._poll = select.poll() if hasattr(select, "poll") else None
         if self._poll:
             self._poll.register(connected, select.POLLIN)
         self.is_reusable = False
 
     def ask(self, request: bytes, timeout_s: float) -> Answer:
-        """Send a request and return the answer; raise AnswerLostError. `timeout_s` bounds each wait for a byte."""
+        """Send a request and return the answer; raise AnswerLostError.
+
+        `timeout_s` bounds each wait for a byte, and PATIENCE times that the whole: a server that says a byte now and
+        then holds nobody for ever.
+        """
         self.is_reusable = False
         try:
             if timeout_s != self._timeout_s:
                 self._socket.settimeout(timeout_s)
                 self._timeout_s = timeout_s
+            self._gives_up_at_s = time.monotonic() + timeout_s * PATIENCE
             self._socket.sendall(request)
             return self._answer()
         except (OSError, ValueError) as error:  # ValueError: a number that is none, a text that is not one
@@ -80,7 +89,7 @@ class Connection:
                 break
         else:
             raise ValueError
-        content, is_delimited = self._content(status, headers)
+        content, is_delimited = self._content(version, status, headers)
         said = headers.get("connection", "").lower()
         keeps = "close" not in said and (version == "HTTP/1.1" or "keep-alive" in said)
         self.is_reusable = keeps and is_delimited and not self._buffer
@@ -109,14 +118,15 @@ class Connection:
             headers[name] = value
         return version, int(status), headers
 
-    def _content(self, status: int, headers: Mapping[str, str]) -> tuple[bytes, bool]:
-        """Return the body, and whether its end was told by something else than the end of the connection."""
+    def _content(self, version: str, status: int, headers: Mapping[str, str]) -> tuple[bytes, bool]:
+        """Return the body, and whether everybody agrees on where it ended, without the end of the connection."""
         if status in _NO_BODY:
             return b"", True
         if "transfer-encoding" in headers:
             if headers["transfer-encoding"].lower() != "chunked":
                 raise ValueError
-            return self._chunks(), True
+            # RFC 9112, 6.1: with a length beside it, or from 1.0, somebody on the way may see another end.
+            return self._chunks(), version == "HTTP/1.1" and "content-length" not in headers
         length = headers.get("content-length")
         if length is None:
             return self._rest(), False
@@ -146,8 +156,10 @@ class Connection:
             parts.append(self._exactly(size))
             if self._exactly(2) != b"\r\n":
                 raise ValueError
-        while self._line():  # trailers
-            pass
+        while trailer := self._line():
+            total += len(trailer)
+            if total > MAX_BODY_BYTES:
+                raise ValueError
         return b"".join(parts)
 
     def _rest(self) -> bytes:
@@ -160,6 +172,7 @@ class Connection:
             if total > MAX_BODY_BYTES:
                 raise ValueError
             part = self._socket.recv(_RECV_BYTES)
+            self._check_patience()
         return b"".join(parts)
 
     def _line(self) -> str:
@@ -178,7 +191,12 @@ class Connection:
         received = self._socket.recv(_RECV_BYTES)
         if not received:
             raise ConnectionResetError
+        self._check_patience()
         return received
+
+    def _check_patience(self) -> None:
+        if time.monotonic() > self._gives_up_at_s:
+            raise TimeoutError
 
 
 def _number(text: str, base: int) -> int:
