@@ -35,9 +35,9 @@ def is_unsent(error: Exception) -> bool:
     ProxyConnectionError, as it does a proxy that is not there, and a handshake that was cut ConnectionClosedError, as
     it does an answer that was cut.
     """
-    from urllib3.connection import HTTPConnection, HTTPSConnection  # noqa: PLC0415 - boto3 is loaded by now
+    from botocore.awsrequest import AWSHTTPConnection, AWSHTTPSConnection  # noqa: PLC0415 - boto3 is loaded by now
 
-    opening = {kind.connect.__code__ for kind in (HTTPConnection, HTTPSConnection)}
+    opening = {kind.connect.__code__ for kind in (AWSHTTPConnection, AWSHTTPSConnection)}
     frames = (frame for each in _causes(error) for frame, _ in traceback.walk_tb(each.__traceback__))
     return any(frame.f_code in opening for frame in frames)
 
