@@ -76,20 +76,10 @@ def test_a_tunnel_that_was_closed_while_idle_is_opened_anew(
         session = behind(proxy, server.url)
         session.sqs_call(*SEND)
         server.hang_up()
-        _until_closed(session, lane)
+        proxy.await_ends()
         session.sqs_call(*SEND)
+        check_taken(lane, session)
         assert (len(server.requests), len(proxy.asked)) == (2, 2)
-
-
-def _until_closed(session: Session, lane: str) -> None:
-    """Wait until the end has come through the proxy to the connection that is kept."""
-    if lane == BOTO3:
-        [pool] = session.client("sqs", one_attempt=True)._endpoint.http_session._proxy_managers.values()
-        kept = pool.connection_from_url(session.client("sqs").meta.endpoint_url).pool.queue[-1].sock
-    else:
-        kept = session._lanes._choice.call.__closure__[1].cell_contents._pool._idle[-1][1]._socket  # type: ignore[union-attr,index]
-    kept.settimeout(5)
-    assert kept.recv(1) == b""
 
 
 SAID: dict[str, tuple[bytes, str]] = {

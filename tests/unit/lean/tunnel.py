@@ -60,6 +60,11 @@ class Proxy:
         elif not callable(self._says):
             _end(client)
 
+    def await_ends(self) -> None:
+        """Wait until every tunnel that a server has closed is closed to its client, too."""
+        for thread in self._threads[1:]:
+            thread.join()
+
     def __enter__(self) -> Self:
         """Return itself."""
         return self
