@@ -179,6 +179,12 @@ def _route(client: Any, url: str) -> Route:
 
 def _refuse_proxy(proxy_url: str, settings: Any) -> None:
     parts = urlsplit(proxy_url)
+    try:
+        host = parts.hostname if parts.port != 0 else None
+    except ValueError:  # a port that is none
+        host = None
+    if not host:
+        raise NotTakenError("a proxy's address cannot be read")
     if parts.username or parts.password:
         raise NotTakenError("a proxy needs authentication")
     if settings:

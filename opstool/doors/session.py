@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from opstool.doors.answers import no_answer, refuse_garbled, refused, understood
 from opstool.doors.lanes import Botocore, Lanes
+from opstool.doors.unsent import is_unsent, no_connection
 from opstool.words.errors import AccessError, ServiceError, UsageError
 
 if TYPE_CHECKING:
@@ -229,15 +230,13 @@ def _client_side_error(operation: str, error: BotoCoreError) -> Exception:
             (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError),
             AccessError(f"no usable credentials: {error}", code="no_credentials", hint="set AWS_PROFILE, or --profile"),
         ),
-        (
-            (boto.EndpointConnectionError, boto.ConnectTimeoutError, boto.ProxyConnectionError),
-            ServiceError(f"`{operation}` could not connect: {error}", code="no_connection", retryable=True),
-        ),
     )
     for kinds, ours in refused:
         if isinstance(error, kinds):
             return ours
     if not isinstance(error, (boto.HTTPClientError, boto.ConnectionError)):
         return ServiceError(f"`{operation}` could not be asked: {error}", code="client_error")
+    if isinstance(error, (boto.EndpointConnectionError, boto.ConnectTimeoutError)) or is_unsent(error):
+        return no_connection(operation, error)
     # Whatever is left happened after the request may have left: a cut connection, a time-out, a garbled answer.
     return no_answer(operation, error)

@@ -31,6 +31,7 @@ ALLOWED = {
     "samtranslator": {"local"},
     "sqlite3": {"doors"},
     "typer": {"cli"},
+    "urllib3": {"doors"},
     "werkzeug": {"local"},
 }
 """Which packages of others may be imported, and by whom alone."""

@@ -13,7 +13,7 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ssl import SSLWantReadError, SSLWantWriteError
 from typing import TypeVar
 
@@ -21,6 +21,8 @@ MAX_HEAD_BYTES = 65_536
 """Of status line and headers; those of SQS take some 300."""
 MAX_BODY_BYTES = 128 * 1_048_576
 """Ten messages of 1,048,576 bytes (SQS's quota), each byte of which JSON may write as six, and as much again."""
+PATIENCE = 10
+"""Time-outs that the whole of an answer may take: at 30 s each, ten messages of the longest at 300 kbit/s."""
 _MAX_INTERIM = 8
 """Interim answers (1xx) before one that counts."""
 _RECV_BYTES = 65_536
@@ -54,7 +56,7 @@ class Answer:
 
     status: int
     headers: Mapping[str, str]
-    content: bytes
+    content: bytes = field(repr=False)
 
 
 class Connection:
@@ -64,6 +66,7 @@ class Connection:
         self._socket = connected
         self._buffer = b""
         self._timeout_s = -1.0
+        self._gives_up_at_s = 0.0
         self._used_at_s = 0.0
         self._poll = select.poll() if hasattr(select, "poll") else None
         if self._poll:
@@ -71,11 +74,16 @@ class Connection:
         self.is_reusable = False
 
     def ask(self, request: bytes, timeout_s: float) -> Answer:
-        """Send a request and return the answer; raise AnswerLostError. `timeout_s` bounds each wait for a byte."""
+        """Send a request and return the answer; raise AnswerLostError.
+
+        `timeout_s` bounds each wait for a byte, and PATIENCE times that the whole: a server that says a byte now and
+        then holds nobody for ever.
+        """
         self.is_reusable = False
         try:
             if timeout_s != self._timeout_s:
                 self._bound_waits(timeout_s)
+            self._gives_up_at_s = time.monotonic() + timeout_s * PATIENCE
             unsent = memoryview(request)
             while unsent:
                 unsent = unsent[self._patiently(self._socket.send, unsent) :]
@@ -109,11 +117,13 @@ class Connection:
         os.set_blocking(self._socket.fileno(), True)
 
     def _patiently(self, act: Callable[..., T], *given: object) -> T:
-        """Return what a call of the socket returns; raise TimeoutError when it waited too long.
+        """Return what a call of the socket returns; raise TimeoutError when it waited too long, or all of them did.
 
         A signal ends a wait early, and then it goes on.
         """
         began_s = time.monotonic()
+        if began_s > self._gives_up_at_s:
+            raise TimeoutError
         while True:
             try:
                 return act(*given)
@@ -132,7 +142,7 @@ class Connection:
                 break
         else:
             raise ValueError
-        content, is_delimited = self._content(status, headers)
+        content, is_delimited = self._content(version, status, headers)
         said = headers.get("connection", "").lower()
         keeps = "close" not in said and (version == "HTTP/1.1" or "keep-alive" in said)
         self.is_reusable = keeps and is_delimited and not self._buffer
@@ -161,14 +171,15 @@ class Connection:
             headers[name] = value
         return version, int(status), headers
 
-    def _content(self, status: int, headers: Mapping[str, str]) -> tuple[bytes, bool]:
-        """Return the body, and whether its end was told by something else than the end of the connection."""
+    def _content(self, version: str, status: int, headers: Mapping[str, str]) -> tuple[bytes, bool]:
+        """Return the body, and whether everybody agrees on where it ended, without the end of the connection."""
         if status in _NO_BODY:
             return b"", True
         if "transfer-encoding" in headers:
             if headers["transfer-encoding"].lower() != "chunked":
                 raise ValueError
-            return self._chunks(), True
+            # RFC 9112, 6.1: with a length beside it, or from 1.0, somebody on the way may see another end.
+            return self._chunks(), version == "HTTP/1.1" and "content-length" not in headers
         length = headers.get("content-length")
         if length is None:
             return self._rest(), False
@@ -198,8 +209,10 @@ class Connection:
             parts.append(self._exactly(size))
             if self._exactly(2) != b"\r\n":
                 raise ValueError
-        while self._line():  # trailers
-            pass
+        while trailer := self._line():
+            total += len(trailer)
+            if total > MAX_BODY_BYTES:
+                raise ValueError
         return b"".join(parts)
 
     def _rest(self) -> bytes:

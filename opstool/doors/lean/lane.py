@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ from opstool.doors.lean.connection import Answer, AnswerLostError, NotConnectedE
 from opstool.doors.lean.pool import Pool
 from opstool.doors.lean.signer import Credentials
 from opstool.doors.lean.signing import Signing
+from opstool.doors.unsent import no_connection
 from opstool.words.errors import OpstoolError, ServiceError
 
 ONE_ATTEMPT = {"SendMessageBatch", "ReceiveMessage"}
@@ -93,20 +95,19 @@ class LeanLane:
 
     def _answer(self, operation: str, body: bytes, timeout_s: float, attempts: str) -> Answer:
         """Return the service's answer; what it refused for the time of our clock alone is signed again, once."""
-        answer = self._exchange(operation, body, timeout_s, attempts)
-        if answer.status >= 400 and self._learn_skew(answer):  # noqa: PLR2004 - HTTP's own number
-            answer = self._exchange(operation, body, timeout_s, attempts)
+        skew_s = self._skew_s
+        answer = self._exchange(operation, body, timeout_s, attempts, skew_s)
+        if 400 <= answer.status < 500 and self._is_skewed(answer, skew_s):  # noqa: PLR2004 - HTTP's own numbers
+            answer = self._exchange(operation, body, timeout_s, attempts, self._skew_s)
         return answer
 
-    def _exchange(self, operation: str, body: bytes, timeout_s: float, attempts: str) -> Answer:
+    def _exchange(self, operation: str, body: bytes, timeout_s: float, attempts: str, skew_s: float) -> Answer:
         credentials = self._current(operation)
         try:
             connection = self._pool.take()
         except NotConnectedError as error:
-            raise ServiceError(
-                f"`{operation}` could not connect: {error}", code="no_connection", retryable=True
-            ) from error
-        second = int(self._clock.wall() + self._skew_s)
+            raise no_connection(operation, error) from error
+        second = int(self._clock.wall() + skew_s)
         try:
             head = self._signing.head(operation, body, credentials, second, attempts)
             answer = connection.ask(head + body, timeout_s)
@@ -133,20 +134,23 @@ class LeanLane:
         ):
             current = known[1]
         else:
-            current = Credentials(access_key=frozen.access_key, secret_key=frozen.secret_key, token=frozen.token)
+            with self._settings.errors(operation):
+                current = Credentials.of(frozen)
         self._credentials = (now_s + _CREDENTIALS_S, current)
         return current
 
-    def _learn_skew(self, answer: Answer) -> bool:
-        """Tell whether a refusal is our clock's fault, as the answer's Date shows, and mind it from now on."""
+    def _is_skewed(self, answer: Answer, signed_skew_s: float) -> bool:
+        """Tell whether a refusal is our clock's fault, as the answer's Date shows, and mind it from now on.
+
+        `signed_skew_s` is what the refused request minded: another thread may have learned better since.
+        """
         try:
             if code_of(answer) not in _SKEW_CODES:
                 return False
-            date = parsedate_to_datetime(answer.headers["date"]).timestamp()
+            skew_s = _time_of(answer.headers["date"]) - self._clock.wall()
         except (AttributeError, LookupError, TypeError, ValueError):
             return False
-        skew_s = date - self._clock.wall()
-        if abs(skew_s - self._skew_s) < _SKEW_S:
+        if abs(skew_s - signed_skew_s) < _SKEW_S:
             return False
         self._skew_s = skew_s
         return True
@@ -155,14 +159,25 @@ class LeanLane:
         """Wait before the next attempt: full jitter, and no less than the service asks for."""
         first_s = _THROTTLED_PAUSE_S if error.code == "throttled" else _PAUSE_S
         pause_s = self._chance() * min(LONGEST_PAUSE_S, first_s * 2.0 ** (attempt - 1))
-        wanted_s = _retry_after_s(answer) if answer else 0.0
+        wanted_s = _retry_after_s(answer, self._clock.wall() + self._skew_s) if answer else 0.0
         self._clock.sleep(max(pause_s, min(LONGEST_PAUSE_S, wanted_s)))
 
 
-def _retry_after_s(answer: Answer) -> float:
-    """Return how long the service asks to wait: HTTP's header counts seconds, that of AWS milliseconds."""
+def _retry_after_s(answer: Answer, now_s: float) -> float:
+    """Return how long the service asks to wait: HTTP's header counts seconds or names a date, AWS's milliseconds."""
     for name, unit_s in (("x-amz-retry-after", 0.001), ("retry-after", 1.0)):
         said = answer.headers.get(name, "")
         if said.isdecimal():
             return int(said[:9]) * unit_s
-    return 0.0
+    try:
+        return _time_of(answer.headers["retry-after"]) - now_s
+    except (LookupError, ValueError):
+        return 0.0
+
+
+def _time_of(date: str) -> float:
+    """Return HTTP's date, which is in UTC whatever it says, in seconds since the epoch; raise ValueError."""
+    try:
+        return parsedate_to_datetime(date).replace(tzinfo=UTC).timestamp()
+    except (LookupError, OverflowError, TypeError) as error:
+        raise ValueError from error

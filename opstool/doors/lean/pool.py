@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections.abc import Callable
 
@@ -15,6 +16,9 @@ LONGEST_IDLE_S = 60.0
 https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-basics.html"""
 
 
+_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+
+
 class Pool:
     """Idle connections to one server. Thread-safe: each step on the list is one of Python's own."""
 
@@ -23,6 +27,7 @@ class Pool:
         self._clock = clock
         self._idle: list[tuple[float, Connection]] = []
         weakref.finalize(self, _hang_up, self._idle)  # sessions are not closed by those who open them
+        _pools.add(self)
 
     def take(self) -> Connection:
         """Return a connection that nobody else has: an idle one that still stands, or a new one."""
@@ -44,7 +49,20 @@ class Pool:
         else:
             connection.close()
 
+    def forget(self) -> None:
+        """Leave the connections to the parent of a fork: two processes on one would read each other's answers."""
+        _hang_up(self._idle)
+
 
 def _hang_up(idle: list[tuple[float, Connection]]) -> None:
     while idle:
         idle.pop()[1].close()
+
+
+def _forget_all() -> None:
+    for pool in list(_pools):
+        pool.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)

@@ -146,7 +146,7 @@ def _read(request: Any) -> tuple[Form, tuple[str, str]]:
 def _compare(learned: Learned, prepared: dict[str, Any], frozen: Any) -> None:
     """Raise where the lane's own requests are not those of botocore, to the byte."""
     signing = Signing(learned.forms, region=learned.region, service=learned.service)
-    credentials = Credentials(access_key=frozen.access_key, secret_key=frozen.secret_key, token=frozen.token)
+    credentials = Credentials.of(frozen)
     for operation, request in prepared.items():
         theirs = {name.lower(): each for name, each in _texts(request.headers).items()}
         content = written(SAMPLES[operation])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import socket
+import time
 from dataclasses import dataclass, field
 from ssl import SSLContext, SSLError
 from urllib.parse import urlsplit
 
-from opstool.doors.lean.connection import AnswerLostError, Connection, NotConnectedError
+from opstool.doors.lean.connection import MAX_HEAD_BYTES, AnswerLostError, Connection, NotConnectedError
 
 _PORTS = {"http": 80, "https": 443}
+_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})[ \r]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,18 +54,31 @@ class Route:
         return Connection(connected)
 
     def _tunnel(self, connected: socket.socket, host: str, port: int) -> None:
-        """Ask the proxy for a tunnel: RFC 9110, CONNECT. It says nothing more before we do."""
+        """Ask the proxy for a tunnel: RFC 9110, CONNECT. It says nothing more before we do.
+
+        `timeout_s` bounds all of it, so that a proxy which says a byte now and then holds nobody.
+        """
         name = f"[{host}]" if ":" in host else host
         connected.sendall(f"CONNECT {name}:{port} HTTP/1.1\r\nHost: {name}:{port}\r\n\r\n".encode("ascii"))
+        gives_up_at_s = time.monotonic() + self.timeout_s
         head = b""
         while not head.endswith(b"\r\n\r\n"):
+            left_s = gives_up_at_s - time.monotonic()
+            if left_s <= 0:
+                raise TimeoutError
+            connected.settimeout(left_s)
             byte = connected.recv(1)  # no more: what follows is TLS's
             head += byte
-            if not byte or len(head) > 65_536:  # noqa: PLR2004 - as a head of an answer
+            if not byte:
                 raise AnswerLostError("the proxy hung up")
-        status = head.split(b" ", 2)[1:2]
-        if status != [b"200"]:
-            raise AnswerLostError(f"the proxy says {status[0].decode('latin-1')[:3] if status else 'nothing'}")
+            if len(head) > MAX_HEAD_BYTES:
+                raise AnswerLostError("the proxy does not come to an end")
+        status = _STATUS.match(head)
+        if status is None:
+            raise AnswerLostError("the proxy does not speak HTTP")
+        if status[1] != b"200":
+            raise AnswerLostError(f"the proxy says {status[1].decode('ascii')}")
+        connected.settimeout(self.timeout_s)
 
 
 def _address(url: str) -> tuple[str, int]:

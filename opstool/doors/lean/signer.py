@@ -9,6 +9,7 @@ import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import Any, Self
 
 _LARGE_BODY, _AT_ONCE = 65_536, 2_047
 ALGORITHM = "AWS4-HMAC-SHA256"
@@ -21,6 +22,14 @@ class Credentials:
     access_key: str
     secret_key: str = field(repr=False)
     token: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, frozen: Any) -> Self:
+        """Return those that botocore has frozen; raise ValueError where a header would end with them."""
+        for said in (frozen.access_key, frozen.token or ""):
+            if not (said.isascii() and said.isprintable()):
+                raise ValueError("the credentials hold a character that no header may hold")
+        return cls(access_key=frozen.access_key, secret_key=frozen.secret_key, token=frozen.token)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import stat
 import threading
@@ -16,12 +17,15 @@ from typing import Any, Literal
 from opstool.cli.signals import Interrupts
 from opstool.doors.archive import writer as _writer
 from opstool.doors.database import Database
+from opstool.doors.journal import Journal
 from opstool.doors.session import Session
 
 RECEIVE, SEND = "ReceiveMessage", "SendMessageBatch"
 DELETE = "DeleteMessageBatch"
 EXTEND, RELEASE = "ChangeMessageVisibilityBatch to the lease", "ChangeMessageVisibilityBatch to 0"
 COMMIT, APPEND = "journal commit", "archive append"
+END = "journal commit of the end"
+"""The commits from when all is done: the run's end, and what the journal then writes together."""
 Side = Literal["before", "middle", "after"]
 
 SYNCED = "synced"
@@ -35,7 +39,8 @@ _LEAVES_WITHIN_S = 30
 class Point:
     """The n-th time of an act, counted from 1, before it or after it; an append also in its middle, at `share`.
 
-    `signals` are what the process sends itself there, one after the other.
+    `signals` are what the process sends itself there, one after the other. With `grows_bytes` it sends none: from there
+    on no file may outgrow the journal's log by more than so much, and the write that does kills it in its middle.
     """
 
     act: str
@@ -43,6 +48,7 @@ class Point:
     number: int
     share: float = 0.5
     signals: tuple[int, ...] = (signal.SIGKILL,)
+    grows_bytes: int | None = None
 
     @property
     def kills(self) -> bool:
@@ -72,6 +78,7 @@ def arm(point: Point) -> None:
     _wrap(Session, "sqs_call", lambda _self, *asked: _act_of(*asked), reached)
     _wrap(Database, "_write_group", lambda *_: COMMIT, reached)
     _wrap(_writer, "write_durably", lambda *_: APPEND, reached)
+    _tell_the_end(reached)
     if point.side == "middle":
         _tear(reached, point.share)
 
@@ -140,6 +147,9 @@ class _Reached:
 
     def go(self) -> None:
         """Send the signals; whoever is to leave at once after the last goes no further than this."""
+        if self._point.grows_bytes is not None:
+            _bound_the_log(self._point.grows_bytes)
+            return
         for number in self._point.signals:
             self._handled.clear()
             os.kill(os.getpid(), number)
@@ -159,6 +169,24 @@ class _Reached:
                 self._handled.set()
 
         return handling
+
+
+def _tell_the_end(reached: _Reached) -> None:
+    """Let the commits of the end be acts of their own, too."""
+    is_over, finish = threading.Event(), Journal.finish_run
+
+    def finishing(*arguments: Any) -> None:
+        is_over.set()
+        finish(*arguments)
+
+    Journal.finish_run = finishing  # type: ignore[method-assign,assignment]
+    _wrap(Database, "_write_group", lambda *_: END if is_over.is_set() else "", reached)
+
+
+def _bound_the_log(grows_bytes: int) -> None:
+    [log] = Path.cwd().glob("state/journal.db-wal")
+    bound = log.stat().st_size + grows_bytes
+    resource.setrlimit(resource.RLIMIT_FSIZE, (bound, bound))
 
 
 def _wrap(owner: Any, name: str, act_of: Callable[..., str], reached: _Reached) -> None:

@@ -23,7 +23,9 @@ Answers = Callable[[int], bytes | None]
 class Server:
     """Serves one connection after the other, each in a thread of its own."""
 
-    def __init__(self, answers: Answers | bytes, context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, answers: Answers | bytes, context: ssl.SSLContext | None = None, *, host: str = "127.0.0.1"
+    ) -> None:
         self.requests: list[bytes] = []
         self.connections = 0
         self._answers: Answers = answers if callable(answers) else lambda _: answers
@@ -32,8 +34,9 @@ class Server:
         self._is_over = False
         self._open: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http{'s' if context else ''}://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._socket = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        name = f"[{host}]" if ":" in host else host
+        self.url = f"http{'s' if context else ''}://{name}:{self._socket.getsockname()[1]}"
         self._accepting = threading.Thread(target=self._accept)
         self._accepting.start()
 
@@ -59,8 +62,9 @@ class Server:
         with connection:
             while request := read_request(connection):
                 with self._lock:
-                    answer = self._answers(len(self.requests))
+                    number = len(self.requests)
                     self.requests.append(request)
+                answer = self.says_to(request, number)
                 if answer is None:
                     return
                 try:
@@ -69,6 +73,10 @@ class Server:
                     return
                 if b"connection: close" in answer.lower():
                     return
+
+    def says_to(self, request: bytes, number: int) -> bytes | None:
+        """Return the answer to a request, None to hang up; called in several threads at once."""
+        return self._answers(number)
 
     def says(self, said: bytes | None) -> None:
         """Answer this from now on."""
@@ -92,7 +100,7 @@ class Server:
     def __exit__(self, *_: object) -> None:
         """Stop."""
         self._is_over = True
-        with socket.create_connection(self._socket.getsockname()):
+        with socket.create_connection(self._socket.getsockname()[:2]):
             pass
         self._accepting.join()
         self._socket.close()

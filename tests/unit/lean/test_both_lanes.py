@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -98,6 +99,10 @@ SAID: dict[str, bytes | None] = {
     "to the end": b'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{"Failed": []}',
     "1.0": b'HTTP/1.0 200 OK\r\nConnection: close\r\n\r\n{"Successful": []}',
     "201": answer(201, b"{}"),
+    "packed": answer(200, gzip.compress(b"{}"), "Content-Encoding: gzip"),
+    "more than its length": answer(200, b"{}", "Connection: close") + b"{}",
+    "chunked and a length": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
+    b"Content-Length: 9\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
 }
 ASKED = {"SendMessageBatch": SEND, "ReceiveMessage": RECEIVE}
 MEMBERS = {
@@ -170,3 +175,18 @@ def test_a_parameter_that_json_cannot_say_is_refused_by_boto3() -> None:
         assert caught.value.code == "invalid_setting"
         assert "secret" not in str(caught.value)
         assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("mode", ["legacy", "standard"])
+@pytest.mark.parametrize("most", ["", "1", "2"], ids=["as often as it is", "once", "twice"])
+def test_a_delete_is_asked_as_often_as_botocore_would(mode: str, most: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the mode and the number that the user has set."""
+    monkeypatch.setenv("AWS_RETRY_MODE", mode)
+    if most:
+        monkeypatch.setenv("AWS_MAX_ATTEMPTS", most)
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
+    monkeypatch.setattr("opstool.doors.clock.SystemClock.sleep", lambda *_: None)
+    with Server(answer(500)) as server:
+        ours, theirs = Both(server).made_of(answer(500), DELETE)
+    assert ours == theirs
+    assert ours[-1] == int(most or {"legacy": 5, "standard": 3}[mode])

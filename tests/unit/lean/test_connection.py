@@ -60,6 +60,18 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
         (b"HTTP/1.1 200\r\nContent-Length: 5\r\n\r\nhello", False, b"hello", True),
         (b"HTTP/1.1 100 Continue\r\n\r\n" + HEAD + b"Content-Length: 5\r\n\r\nhello", False, b"hello", True),
         (b"HTTP/1.1 204 None\r\n\r\n", False, b"", True),
+        (
+            HEAD + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+            False,
+            b"hello",
+            False,
+        ),
+        (
+            b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+            False,
+            b"hello",
+            False,
+        ),
     ],
     ids=[
         "length",
@@ -75,6 +87,8 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
         "no reason",
         "interim",
         "204",
+        "chunked and a length",
+        "1.0 chunked",
     ],
 )
 @pytest.mark.parametrize("step", [1, 7, 1000], ids=["byte by byte", "in pieces", "at once"])
@@ -106,6 +120,15 @@ def test_more_than_was_said_is_not_the_next_answer(pair: tuple[Connection, socke
         HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n",
         HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhello\r\n0\r\n\r\n",
         HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n\r\n0\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n0\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n0\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
+        HEAD + b"Transfer-Encoding: chunked, gzip\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        HEAD + b"Content-Length: 5, 5\r\n\r\nhello",
+        HEAD + b"Content-Length: \r\n\r\nhello",
+        b"HTTP/1.1 101 Switching Protocols\r\n\r\n\x00\x00",
         HEAD + b"Transfer-Encoding: gzip\r\n\r\n",
         HEAD + b"no colon\r\n\r\n",
         b"HTTP/2 200\r\n\r\n",
@@ -126,6 +149,15 @@ def test_more_than_was_said_is_not_the_next_answer(pair: tuple[Connection, socke
         "cut chunk",
         "chunk too long",
         "no chunk",
+        "empty size",
+        "a size with a base",
+        "a negative size",
+        "a size beyond the bound",
+        "two encodings",
+        "two headers of encodings",
+        "a list of lengths",
+        "an empty length",
+        "another protocol",
         "encoding",
         "no header",
         "version",
@@ -150,6 +182,49 @@ def test_a_body_without_an_end_is_bounded(
     monkeypatch.setattr(module, "MAX_BODY_BYTES", 100)
     with pytest.raises(AnswerLostError):
         asked(pair, HEAD + b"\r\n" + b"x" * 101, ends=True)
+
+
+def test_trailers_without_an_end_are_bounded(
+    pair: tuple[Connection, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them is short."""
+    monkeypatch.setattr(module, "MAX_BODY_BYTES", 100)
+    with pytest.raises(AnswerLostError):
+        asked(pair, HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + b"A: b\r\n" * 50)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        HEAD + b"A: ",
+        HEAD + b"\r\n",
+        HEAD + b"Content-Length: 99999\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n",
+    ],
+    ids=["status", "header", "to the end", "length", "chunk size"],
+)
+def test_a_server_that_says_a_byte_now_and_then_holds_nobody(
+    pair: tuple[Connection, socket.socket], monkeypatch: pytest.MonkeyPatch, head: bytes
+) -> None:
+    """Each of them is there in time, and the answer never is."""
+    monkeypatch.setattr(module, "PATIENCE", 0.1)
+    connection, theirs = pair
+    given_up = threading.Event()
+
+    def drip() -> None:
+        theirs.sendall(head)
+        while not given_up.wait(0.02):
+            theirs.sendall(b"1")
+
+    thread = threading.Thread(target=drip)
+    thread.start()
+    try:
+        with pytest.raises(AnswerLostError, match="TimeoutError"):
+            connection.ask(b"request", 2.0)
+    finally:
+        given_up.set()
+        thread.join()
 
 
 def test_silence_is_a_lost_answer(pair: tuple[Connection, socket.socket]) -> None:

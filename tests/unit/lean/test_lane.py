@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.credentials import RefreshableCredentials
 
 from opstool.doors.lean.connection import NotConnectedError
 from opstool.doors.lean.lane import LaneSettings, LeanLane
@@ -17,8 +24,11 @@ from opstool.doors.lean.route import Route
 from opstool.doors.lean.signing import Form, Signing
 from opstool.doors.session import our_errors
 from opstool.fake.clock import FakeClock
-from opstool.words.errors import AccessError, OpstoolError, ServiceError
+from opstool.words.errors import AccessError, OpstoolError, ServiceError, UsageError
 from tests.unit.lean.server import DELETE, RECEIVE, SEND, URL, Server, answer, refusal, session_at
+
+AT_SEVEN = "Fri, 15 Jan 2027 08:00:07 GMT"
+"""Seven seconds after the moment at which a FakeClock stands."""
 
 
 class Provider:
@@ -149,9 +159,27 @@ def test_a_send_lost_on_a_kept_connection_is_not_sent_again() -> None:
         ([refusal("RequestThrottled", status=403)] * 2, [1.0, 2.0]),
         ([answer(503, b"{}", "Retry-After: 7"), answer(503)], [7.0, 0.1]),
         ([answer(503, b"{}", "x-amz-retry-after: 1500"), answer(503, b"{}", "Retry-After: 900")], [1.5, 20.0]),
-        ([answer(503, b"{}", "Retry-After: Wed, 21 Oct 2015 07:28:00 GMT"), answer(503)], [0.05, 0.1]),
+        ([answer(503, b"{}", f"Retry-After: {AT_SEVEN}"), answer(503)], [7.0, 0.1]),
+        ([answer(503, b"{}", f"Retry-After: {AT_SEVEN}".replace("2027", "2028")), answer(503)], [20.0, 0.1]),
+        ([answer(503, b"{}", f"Retry-After: {AT_SEVEN}".replace("2027", "2015")), answer(503)], [0.05, 0.1]),
+        ([answer(503, b"{}", "Retry-After: soon"), answer(503, b"{}", "Retry-After: -5")], [0.05, 0.1]),
+        (
+            [answer(503, b"{}", "Retry-After: Wed, 99999999999999999999 Oct 2027 07:28:00 GMT"), answer(503)],
+            [0.05, 0.1],
+        ),
     ],
-    ids=["5xx", "no answer", "throttled", "seconds", "milliseconds, and too long", "a date"],
+    ids=[
+        "5xx",
+        "no answer",
+        "throttled",
+        "seconds",
+        "milliseconds, and too long",
+        "a date",
+        "a date that is too far",
+        "a date that is over",
+        "what is neither",
+        "a date that is none",
+    ],
 )
 def test_a_delete_is_repeated_after_a_pause(said: list[bytes | None], pauses: list[float]) -> None:
     """With full jitter, whose chance is 1 here, and no earlier than the service asks for."""
@@ -191,9 +219,16 @@ def test_a_wrong_clock_is_corrected_by_the_services_date(code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", [[], ["Date: today"], ["Date: {now}"], ["Date: Wed, 21 Oct 2015 07:28:00 GMT"]],
-    ids=["no date", "no date either", "our own time", "another each time"],
-)  # fmt: skip
+    "headers",
+    [
+        [],
+        ["Date: today"],
+        ["Date: Wed, 99999999999999999999 Oct 2015 07:28:00 GMT"],
+        ["Date: {now}"],
+        ["Date: Wed, 21 Oct 2015 07:28:00 GMT"],
+    ],
+    ids=["no date", "no date either", "a number that is too long", "our own time", "another each time"],
+)
 def test_a_signature_that_time_does_not_explain_is_an_error(headers: list[str]) -> None:
     """Asked at most twice."""
     with Server(b"") as server:
@@ -203,7 +238,54 @@ def test_a_signature_that_time_does_not_explain_is_an_error(headers: list[str]) 
         server.says(said)
         error = world.error(SEND)
         assert (type(error), error.code) == (AccessError, "credentials_invalid")
-        assert len(server.requests) == (2 if "2015" in str(headers) else 1)
+        assert len(server.requests) == (2 if "21 Oct" in str(headers) else 1)
+
+
+def test_every_thread_that_is_refused_for_the_same_clock_is_signed_again() -> None:
+    """Though another has learned the service's time by then."""
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - here alone
+
+    together = threading.Barrier(2)
+    refused = refusal("RequestTimeTooSkewed", "Date: Wed, 21 Oct 2015 07:28:00 GMT", status=403)
+
+    class Meeting(Server):
+        def says_to(self, request: bytes, number: int) -> bytes:
+            if b"X-Amz-Date: 2015" in request:
+                return answer()
+            together.wait(10)
+            return refused
+
+    with Meeting(b"") as server, ThreadPoolExecutor(2) as threads:
+        lane = World(server).lane
+        assert list(threads.map(lambda _: lane(*SEND), range(2))) == [{}, {}]
+        assert len(server.requests) == 4
+
+
+def test_a_refusal_that_may_have_been_carried_out_is_not_signed_again() -> None:
+    """Whatever its code says of the time: the outcome of a 5xx is unknown."""
+    with Server(refusal("RequestTimeTooSkewed", "Date: Wed, 21 Oct 2015 07:28:00 GMT", status=500)) as server:
+        error = World(server).error(SEND)
+        assert isinstance(error, ServiceError)
+        assert error.outcome_unknown
+        assert len(server.requests) == 1
+
+
+def test_a_clock_that_was_put_right_is_believed_again() -> None:
+    """The correction of yesterday is refused today, and made anew: over midnight as well."""
+    with Server(b"") as server:
+        world = World(server)
+        for hours in (-30, 30, 0):
+            date = time.strftime("Date: %a, %d %b %Y %H:%M:%S GMT", time.gmtime(world.clock.wall() + 3600 * hours))
+            wanted = time.strftime(
+                "X-Amz-Date: %Y%m%dT%H%M%SZ", time.gmtime(world.clock.wall() + 3600 * hours)
+            ).encode()
+            server.says_to = lambda request, _, date=date, wanted=wanted: (  # type: ignore[assignment,misc,method-assign]
+                answer() if wanted in request else refusal("RequestTimeTooSkewed", date, status=403)
+            )
+            world.lane(*SEND)
+            day = wanted.split()[1][:8]
+            assert b"Credential=key/%s/r/sqs/" % day in server.requests[-1]
+        assert len(server.requests) == 6
 
 
 def test_credentials_are_asked_for_once_a_second_and_taken_anew() -> None:
@@ -218,6 +300,130 @@ def test_credentials_are_asked_for_once_a_second_and_taken_anew() -> None:
         world.lane(*SEND)
         assert world.provider.asked == 2
         assert [b"X-Amz-Security-Token: two" in each for each in server.requests] == [False, False, True]
+
+
+@pytest.mark.parametrize("token", ["two\r\nX-Injected: yes", "two\n", "\u20ac", "\x00"])
+def test_credentials_that_no_header_can_carry_sign_nothing(token: str) -> None:
+    """A line's end in them would be the next header. They are not quoted."""
+    with Server(answer()) as server:
+        world = World(server)
+        world.lane(*SEND)
+        world.provider.token = token
+        world.clock.sleep(1.5)
+        error = world.error(SEND)
+        assert (type(error), error.code) == (UsageError, "invalid_setting")
+        assert "two" not in error.message
+        assert len(server.requests) == 1
+
+
+def _refreshed(world: World, refresh: Callable[[], dict[str, str]]) -> RefreshableCredentials:
+    """Return credentials of botocore's that are good for an hour of the world's time."""
+    now = lambda: datetime.fromtimestamp(world.clock.wall(), UTC)  # noqa: E731 - a clock
+    return RefreshableCredentials("key", "hidden", "one", now() + timedelta(hours=1), refresh, "test", now)
+
+
+def test_what_botocore_refreshes_in_the_middle_of_a_run_signs_from_then_on() -> None:
+    """Before the old ones expire."""
+    with Server(answer()) as server:
+        world = World(server)
+
+        def refresh() -> dict[str, str]:
+            expiry = datetime.fromtimestamp(world.clock.wall() + 3600, UTC).isoformat()
+            return {"access_key": "key2", "secret_key": "hidden", "token": "two", "expiry_time": expiry}
+
+        world.lane._settings = replace(world.lane._settings, provider=_refreshed(world, refresh))
+        for _ in range(2):
+            world.lane(*SEND)
+            world.clock.sleep(3595)
+        assert [b"Credential=key2/" in each for each in server.requests] == [False, True]
+        assert [b"X-Amz-Security-Token: two" in each for each in server.requests] == [False, True]
+
+
+def test_credentials_that_cannot_be_refreshed_are_an_error_of_access() -> None:
+    """And nothing is signed with those that have expired."""
+    from botocore.exceptions import CredentialRetrievalError  # noqa: PLC0415 - here alone
+
+    def refresh() -> dict[str, str]:
+        raise CredentialRetrievalError(provider="test", error_msg="gone")
+
+    with Server(answer()) as server:
+        world = World(server)
+        world.lane._settings = replace(world.lane._settings, provider=_refreshed(world, refresh))
+        world.lane(*SEND)
+        world.clock.sleep(3595)
+        error = world.error(SEND)
+        assert (type(error), error.code) == (AccessError, "no_credentials")
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("asked", [SEND, RECEIVE, DELETE], ids=lambda asked: asked[0])
+def test_a_connection_that_is_closed_between_the_look_and_the_write_is_an_unknown_outcome(
+    asked: tuple[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bytes have left: a send is not repeated by the lane, and whoever asked can count it; a delete is repeated."""
+    with Server(answer()) as server:
+        world = World(server)
+        world.lane(*asked)
+        server.hang_up()
+        with monkeypatch.context() as patch:
+            patch.setattr("opstool.doors.lean.connection.Connection.is_stale", lambda _: False)
+            if asked is DELETE:
+                world.lane(*asked)
+            else:
+                error = world.error(asked)
+                assert isinstance(error, ServiceError)
+                assert (error.code, error.outcome_unknown, error.retryable) == ("no_answer", True, True)
+                assert (len(server.requests), server.connections) == (1, 1)
+        world.lane(*asked)
+        assert (len(server.requests), server.connections) == (3 if asked is DELETE else 2, 2)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        answer() + answer(200, b'{"Messages": [{"MessageId": "stray"}]}'),
+        answer().replace(b"Length: 2", b"Length: 1"),
+        answer(200, b"{}", "Transfer-Encoding: chunked"),
+        answer(500),
+        refusal("RequestThrottled"),
+    ],
+    ids=["two answers", "longer than it said", "two framings", "5xx", "refused"],
+)
+def test_what_came_with_one_answer_is_not_the_next_ones(said: bytes) -> None:
+    """Whatever else stands on the connection."""
+    with Server(lambda number: answer(200, b'{"Messages": [{"MessageId": "mine"}]}') if number else said) as server:
+        world = World(server)
+        with suppress(OpstoolError):
+            world.lane(*RECEIVE)
+        assert world.lane(*RECEIVE) == {"Messages": [{"MessageId": "mine"}]}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing to share")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork")
+def test_a_fork_leaves_the_connections_to_its_parent() -> None:
+    """Two processes on one would read each other's answers."""
+    with Server(answer()) as server:
+        lane = World(server).lane
+        lane(*SEND)
+        child = os.fork()
+        if not child:
+            os._exit(len(lane._pool._idle))
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        lane(*SEND)
+        assert (len(server.requests), server.connections) == (2, 1)
+
+
+def test_an_endpoint_may_be_an_address_of_version_6() -> None:
+    """It stands in brackets where a port follows."""
+    try:
+        server = Server(answer(), host="::1")
+    except OSError:
+        pytest.skip("this machine has no such address")
+    with server:
+        session = session_at(server.url)
+        session.sqs_call(*SEND)
+        assert session.lane == "lean lane"
+        assert b"\r\nHost: %s\r\n" % server.url.removeprefix("http://").encode() in server.requests[0]
 
 
 def test_a_closed_port_is_no_connection_and_no_outcome_is_unknown() -> None:

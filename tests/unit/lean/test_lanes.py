@@ -108,6 +108,8 @@ def test_adaptive_retries_are_boto3s(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("http://user:hidden@127.0.0.1:9", "a proxy needs authentication"),
         ("https://127.0.0.1:9", "a proxy speaks https"),
+        ("http://127.0.0.1:port", "a proxy's address cannot be read"),
+        ("http://127.0.0.1:99999", "a proxy's address cannot be read"),
     ],
 )
 def test_a_proxy_that_is_not_plain_is_boto3s(monkeypatch: pytest.MonkeyPatch, proxy: str, why: str) -> None:
@@ -228,39 +230,87 @@ def test_a_choice_that_failed_is_made_anew() -> None:
         assert caught.value.code == "no_credentials"
 
 
-ENDPOINTS: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
-    "plain": ({}, {"region_name": "eu-west-1"}),
-    "FIPS": ({"AWS_USE_FIPS_ENDPOINT": "true"}, {"region_name": "us-east-1"}),
-    "dual stack": ({"AWS_USE_DUALSTACK_ENDPOINT": "true"}, {"region_name": "eu-west-1"}),
-    "GovCloud": ({}, {"region_name": "us-gov-west-1"}),
-    "GovCloud with FIPS": ({"AWS_USE_FIPS_ENDPOINT": "true"}, {"region_name": "us-gov-east-1"}),
-    "China": ({}, {"region_name": "cn-north-1"}),
-    "a variable for SQS": ({"AWS_ENDPOINT_URL_SQS": "https://sqs.inside.test:8443/base"}, {"region_name": "eu-west-1"}),
-    "a variable for all": ({"AWS_ENDPOINT_URL": "http://localhost:4566"}, {"region_name": "eu-west-1"}),
-    "a VPC endpoint": (
-        {"AWS_ENDPOINT_URL_SQS": "https://vpce-1.sqs.eu-west-1.vpce.amazonaws.com"},
-        {"region_name": "eu-west-1"},
+FIPS, DUAL = {"AWS_USE_FIPS_ENDPOINT": "true"}, {"AWS_USE_DUALSTACK_ENDPOINT": "true"}
+INSIDE = "https://vpce-1.sqs.eu-west-1.vpce.amazonaws.com"
+ENDPOINTS: dict[str, tuple[dict[str, str], str, str]] = {
+    "plain": ({}, "eu-west-1", "https://sqs.eu-west-1.amazonaws.com"),
+    "FIPS": (FIPS, "us-east-1", "https://sqs-fips.us-east-1.amazonaws.com"),
+    "dual stack": (DUAL, "eu-west-1", "https://sqs.eu-west-1.api.aws"),
+    "FIPS and dual stack": (FIPS | DUAL, "us-east-2", "https://sqs-fips.us-east-2.api.aws"),
+    "GovCloud": ({}, "us-gov-west-1", "https://sqs.us-gov-west-1.amazonaws.com"),
+    "GovCloud with FIPS": (FIPS, "us-gov-east-1", "https://sqs.us-gov-east-1.amazonaws.com"),
+    "GovCloud with dual stack": (DUAL, "us-gov-west-1", "https://sqs.us-gov-west-1.api.aws"),
+    "China": ({}, "cn-north-1", "https://sqs.cn-north-1.amazonaws.com.cn"),
+    "China with dual stack": (DUAL, "cn-northwest-1", "https://sqs.cn-northwest-1.api.amazonwebservices.com.cn"),
+    "Europe's own": ({}, "eusc-de-east-1", "https://sqs.eusc-de-east-1.amazonaws.eu"),
+    "behind a wall": ({}, "us-iso-east-1", "https://sqs.us-iso-east-1.c2s.ic.gov"),
+    "behind another": ({}, "us-isob-east-1", "https://sqs.us-isob-east-1.sc2s.sgov.gov"),
+    "a region to come": ({}, "eu-west-9", "https://sqs.eu-west-9.amazonaws.com"),
+    "a variable for SQS": (
+        {"AWS_ENDPOINT_URL_SQS": "https://sqs.in.test:8443/base"},
+        "r-1",
+        "https://sqs.in.test:8443/base",
     ),
-    "a session token": ({}, {"region_name": "eu-west-1", "aws_session_token": "token"}),
-    "IPv6": ({"AWS_ENDPOINT_URL": "http://[::1]:4566"}, {"region_name": "eu-west-1"}),
+    "a variable for all": ({"AWS_ENDPOINT_URL": "http://localhost:4566"}, "eu-west-1", "http://localhost:4566"),
+    "both variables": ({"AWS_ENDPOINT_URL_SQS": INSIDE, "AWS_ENDPOINT_URL": "http://no.test"}, "eu-west-1", INSIDE),
+    "variables that are to be ignored": (
+        {"AWS_ENDPOINT_URL_SQS": INSIDE, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"},
+        "eu-west-1",
+        "https://sqs.eu-west-1.amazonaws.com",
+    ),
+    "a VPC endpoint": ({"AWS_ENDPOINT_URL_SQS": INSIDE}, "eu-west-1", INSIDE),
+    "another region's endpoint": (
+        {"AWS_ENDPOINT_URL_SQS": "https://sqs.us-east-1.amazonaws.com"},
+        "eu-west-1",
+        "https://sqs.us-east-1.amazonaws.com",
+    ),
+    "a session token": ({"AWS_SESSION_TOKEN": "token"}, "eu-west-1", "https://sqs.eu-west-1.amazonaws.com"),
+    "IPv6": ({"AWS_ENDPOINT_URL": "http://[::1]:4566"}, "eu-west-1", "http://[::1]:4566"),
 }
 
 
-@pytest.mark.parametrize(("variables", "given"), ENDPOINTS.values(), ids=ENDPOINTS)
+@pytest.mark.parametrize(("variables", "region", "url"), ENDPOINTS.values(), ids=ENDPOINTS)
 def test_the_lane_asks_where_botocore_would(
-    variables: dict[str, str], given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    variables: dict[str, str], region: str, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """URL, host and region; the rehearsal itself compares every header and the signature of all four operations."""
-    for name, value in variables.items():
+    keys = {"AWS_ACCESS_KEY_ID": "made", "AWS_SECRET_ACCESS_KEY": "up"}
+    for name, value in (keys | variables).items():
         monkeypatch.setenv(name, value)
-    session = boto3.Session(**KEYS, **given)
+    session = boto3.Session(region_name=region)
     client = session.client("sqs")
     learned = rehearse(client, session.get_credentials())
-    assert learned.url.rstrip("/") == client.meta.endpoint_url.rstrip("/")
-    assert (learned.region, learned.service) == (given["region_name"], "sqs")
+    assert learned.url.rstrip("/") == client.meta.endpoint_url.rstrip("/") == url
+    assert (learned.region, learned.service) == (region, "sqs")
     assert set(learned.forms) == set(SAMPLES) == lanes.HOT
     for operation, form in learned.forms.items():
         assert form.headers["X-Amz-Target"] == f"AmazonSQS.{operation}"
+
+
+def test_an_endpoint_in_the_configuration_file_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As a profile's services name it."""
+    with Server(answer()) as server:
+        config = tmp_path / "config"
+        config.write_text(
+            "[profile there]\nregion = us-east-1\naws_access_key_id = made\naws_secret_access_key = up\n"
+            f"services = here\n[services here]\nsqs =\n  endpoint_url = {server.url}\n"
+        )
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+        ours = Session(Connection(profile="there"))
+        ours.sqs_call(*SEND)
+        assert (ours.lane, len(server.requests)) == ("lean lane", 1)
+
+
+@pytest.mark.parametrize("token", ["a\r\nX-Injected: yes", "a\n", "\u20ac"])
+def test_credentials_that_no_header_can_carry_are_refused(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is sent; they are not quoted."""
+    monkeypatch.setenv("AWS_SESSION_TOKEN", token)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "made")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "up")
+    with Server(answer()) as server:
+        with pytest.raises(UsageError, match="no header may hold"):
+            Session(Connection(endpoint_url=server.url, region="us-east-1")).sqs_call(*SEND)
+        assert server.requests == []
 
 
 def test_nothing_is_left_of_the_rehearsal() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from unittest.mock import patch
 
@@ -106,6 +107,20 @@ def test_a_moments_state_is_another_when_second_day_or_credentials_change() -> N
         fresh = Signing({"op": form}, region="r", service="s")
         heads = [each.head("op", b"", who, second, "").split(b"amz-sdk")[0] for each in (kept, fresh)]
         assert heads[0] == heads[1]
+
+
+def test_threads_that_share_a_moment_sign_each_with_their_own() -> None:
+    """Whatever second, day and credentials the others are at."""
+    form = Form(url="http://h/", headers={}, signed=frozenset({"host", "x-amz-date"}), counts_attempts=False)
+    who = [Credentials(access_key=f"a{number}", secret_key=f"s{number}", token=f"t{number}") for number in range(3)]
+    asked = [(second, each) for second in (0, 1, 86_399, 86_400) for each in who] * 100
+    fresh = {
+        each: Signing({"op": form}, region="r", service="s").head("op", b"", each[1], each[0], "") for each in asked
+    }
+    shared = Signing({"op": form}, region="r", service="s")
+    with ThreadPoolExecutor(8) as threads:
+        heads = threads.map(lambda each: shared.head("op", b"", each[1], each[0], ""), asked)
+        assert all(head == fresh[each] for each, head in zip(asked, heads, strict=True))
 
 
 def test_secrets_stand_in_no_representation() -> None:
