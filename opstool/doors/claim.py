@@ -9,15 +9,17 @@ from opstool.words.record import Claim, State
 
 
 def decide(
-    known: Entry | None, sha256: str, *, record_id: str, run_id: str, suffices: Callable[[str, str], bool]
+    known: Entry | None, sha256: str, record_id: str, run_id: str, suffices: Callable[[str, str], bool]
 ) -> tuple[Claim, int | None]:
     """Judge one message by what the journal knows of it, as Journal.claim says; the time is None for now.
 
     `sha256` is that of its body now.
     """
+    if known is None:
+        return Claim.FRESH, None
     # What was only archived, or thrown away, was not sent: a redrive must not delete it for that.
-    elsewhere = known is not None and known.target is not None and not suffices(record_id, known.target)
-    if known is None or known.body_sha256 != sha256 or elsewhere:
+    elsewhere = known.target is not None and not suffices(record_id, known.target)
+    if known.body_sha256 != sha256 or elsewhere:
         return Claim.FRESH, None
     if known.state != State.INTENT:
         return Claim.ALREADY_SENT, known.intent_at_ms

@@ -66,9 +66,7 @@ class Journal(Runs):
             fresh: dict[str | None, list[tuple[str, str]]] = {}
             uncertain: list[str] = []
             for record_id, sha256, source_arn in wanted:
-                claim, since_ms = decide(
-                    known[record_id], sha256, record_id=record_id, run_id=run_id, suffices=suffices
-                )
+                claim, since_ms = decide(known[record_id], sha256, record_id, run_id, suffices)
                 if claim is Claim.FRESH:
                     fresh.setdefault(source_arn, []).append((record_id, sha256))
                 elif claim is Claim.UNCERTAIN:

@@ -65,6 +65,8 @@ class KnownIds:
         read, wanted = self._read, hash(wanted_id)
         if read is None or wanted in self._since:
             return False
+        if not read:
+            return True
         place = bisect_left(read, wanted)
         return place == len(read) or read[place] != wanted
 

@@ -169,7 +169,7 @@ class Sqs:
         )
         with reading("ReceiveMessage"):
             received = [Received(message_of(raw), raw["ReceiptHandle"]) for raw in response.get("Messages", [])]
-        self._bill(sum(each.message.size_bytes for each in received))
+        self._bill(sum([each.message.size_bytes for each in received]))
         return received
 
     def send_batch(self, queue: Queue, entries: Sequence[Outgoing]) -> list[Sent | EntryFailure | None]:
@@ -179,7 +179,7 @@ class Sqs:
             QueueUrl=queue.url,
             Entries=[{"Id": str(index), **entry_of(entry)} for index, entry in enumerate(entries)],
         )
-        self._bill(sum(entry.message.size_bytes for entry in entries))
+        self._bill(sum([entry.message.size_bytes for entry in entries]))
         return outcomes_of(response, len(entries))
 
     def delete_batch(self, queue: Queue, receipt_handles: Sequence[str]) -> dict[int, EntryFailure]:

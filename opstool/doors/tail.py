@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -103,9 +103,9 @@ class Tail:
 
     # -- changes
 
-    def entries(self, connection: sqlite3.Connection, origin: str, record_ids: Iterable[str]) -> Entries:
+    def entries(self, connection: sqlite3.Connection, origin: str, record_ids: Sequence[str]) -> Entries:
         """Return the moves of an origin as they stand, with at least those asked for."""
-        return self._loaded(connection, origin, tuple(record_ids))
+        return self._loaded(connection, origin, record_ids)
 
     def change(
         self, connection: sqlite3.Connection, name: str, origin: str, head: list[Any], items: Sequence[Any]
@@ -129,7 +129,7 @@ class Tail:
 
     def _loaded(self, connection: sqlite3.Connection, origin: str, items: Sequence[Any]) -> Entries:
         entries = self._entries.setdefault(origin, {})
-        missing = [each for each in record_ids_of(items) if each not in entries]
+        missing = list(set(record_ids_of(items)).difference(entries))
         if not missing:
             return entries
         entries.update(dict.fromkeys(missing))

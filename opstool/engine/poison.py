@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from opstool.doors.journal import Journal
 from opstool.doors.toolkit import Toolkit
 from opstool.engine.hold import Hold
 from opstool.engine.lease import Lease
@@ -25,6 +26,7 @@ class Poison:
         self._rule = rule
         self._tally = tally
         self._named: set[str] = set()
+        self._journal: Journal | None = None
 
     def admits(self, message_id: str) -> bool:
         """Tell whether the rule lets this message be sent; one that it keeps back as poison is named in the tally."""
@@ -54,11 +56,12 @@ class Poison:
 
     def _never_sent(self, message_id: str) -> bool:
         """Tell what the journal can say of nearly every message without a query: that it was never sent before."""
-        try:
-            journal = self._kit.journal_if_begun()
-        except StorageError:
-            return False
-        return journal is None or journal.never_sent(message_id)
+        if self._journal is None:
+            try:
+                self._journal = self._kit.journal_if_begun()
+            except StorageError:
+                return False
+        return self._journal is None or self._journal.never_sent(message_id)
 
     def _text(self) -> str:
         times = f"{self._rule.returns} times" if self._rule.returns > 1 else "once"

@@ -60,9 +60,10 @@ class Tally:
     def received(self, *message_ids: str) -> None:
         """Note messages; only the first receive of each counts."""
         with self._lock:
+            before = len(self._outcomes)
             for message_id in message_ids:
-                if message_id not in self._outcomes:
-                    self._put(message_id, Outcome.RELEASED)
+                self._outcomes.setdefault(message_id, Outcome.RELEASED)
+            self._counter[Outcome.RELEASED] += len(self._outcomes) - before
 
     def decide(self, message_ids: Iterable[str], outcome: Outcome) -> None:
         """Give messages their outcome; a later decision replaces an earlier one, except a success."""

@@ -24,8 +24,8 @@ def written(request: dict[str, Any]) -> bytes:
 
 
 def _written(request: dict[str, Any]) -> bytes:
-    entries = request.get("Entries")
-    if entries and any(name in entry for entry in entries for name in _ATTRIBUTES):
+    entries = request.get("Entries", ())
+    if [entry for entry in entries if "MessageAttributes" in entry or "MessageSystemAttributes" in entry]:
         request = {**request, "Entries": [_without_bytes(entry) for entry in entries]}
     return _write(request).encode()
 
@@ -69,7 +69,9 @@ def _checked(answer: dict[str, Any]) -> dict[str, Any]:
 def _check_message(message: dict[str, Any]) -> None:
     """Make bytes of binary values, in place."""
     message.get("Attributes", {}).items()
-    for value in message.get("MessageAttributes", {}).values():
+    if "MessageAttributes" not in message:
+        return
+    for value in message["MessageAttributes"].values():
         if "BinaryValue" in value:
             value["BinaryValue"] = base64.b64decode(value["BinaryValue"])
 
