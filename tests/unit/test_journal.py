@@ -370,6 +370,26 @@ def test_a_writer_that_is_interrupted_when_its_turn_has_come_lets_the_next_one_w
     database._pending, database._is_writing = [], False
 
 
+def test_who_is_interrupted_before_its_commit_leaves_the_turn_to_the_next(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever leaves while others are gathered is not called again; the others would wait for ever."""
+    database = journal._database
+    database._is_shared = True
+
+    def interrupted(_: float) -> None:
+        monkeypatch.undo()
+        group.write(1, lambda _: written.append(1))
+        raise KeyboardInterrupt
+
+    group, written = Group(journal), list[int]()
+    monkeypatch.setattr("opstool.doors.database.time.sleep", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        database.commit(lambda _: written.append(0))
+    group.join()
+    assert written == [0, 1]
+
+
 def test_writers_that_wait_share_one_commit_in_the_order_they_asked(journal: Journal) -> None:
     """The cost of a commit is shared, and nothing is reordered."""
     commits: list[str] = []
