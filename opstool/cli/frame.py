@@ -32,7 +32,7 @@ class Connect(Protocol):
         stack_name: str | None = None,
         state_dir: Path | None = None,
         lease_s: int = ...,
-        workers: int = ...,
+        workers: int | None = ...,
     ) -> Toolkit:
         """Return the toolkit of these settings."""
 

@@ -100,7 +100,12 @@ class Globals(OptionGroup):
     workers: Annotated[
         int | None,
         typer.Option(
-            "--workers", metavar="N", min=1, max=_MOST_WORKERS, help="Threads that work (8).", rich_help_panel=PANEL
+            "--workers",
+            metavar="N",
+            min=1,
+            max=_MOST_WORKERS,
+            help="Threads that work (8; up to 32 where much lies).",
+            rich_help_panel=PANEL,
         ),
     ] = None
     version: Annotated[

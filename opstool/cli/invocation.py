@@ -17,7 +17,7 @@ from opstool.cli.progress import Progress
 from opstool.cli.screen import safe
 from opstool.doors import toolkit
 from opstool.doors.session import Connection
-from opstool.doors.toolkit import DEFAULT_LEASE_S, DEFAULT_WORKERS, Toolkit
+from opstool.doors.toolkit import DEFAULT_LEASE_S, Toolkit
 from opstool.words.errors import InterruptedRunError, NotFoundError
 from opstool.words.logreading import LogReading
 
@@ -49,7 +49,7 @@ class Invocation:
             stack_name=stack_name,
             state_dir=self.state_dir,
             lease_s=self.options.lease or DEFAULT_LEASE_S,
-            workers=self.options.workers or DEFAULT_WORKERS,
+            workers=self.options.workers,
         )
         kit.watch = self.progress.watch
         kit.program = shlex.join(["opstool", *self.options.words])

@@ -30,7 +30,6 @@ from opstool.words.logreading import LogReading
 from opstool.words.report import Tally
 from opstool.words.who import Who
 
-DEFAULT_WORKERS = 8
 DEFAULT_LEASE_S = 30
 _JOURNAL = "journal.db"
 
@@ -68,7 +67,7 @@ class Toolkit:
     lane: Callable[[], str] = lambda: ""
     reach: Callable[[Connection], Place] = _no_other_place
     lease_s: int = DEFAULT_LEASE_S
-    workers: int = DEFAULT_WORKERS
+    workers: int | None = None
     log_reading: LogReading = field(default_factory=LogReading)
     stop: threading.Event = field(default_factory=threading.Event)
     at_stop: str = "finishing what is in hand, releasing the rest"
@@ -142,7 +141,7 @@ def connect(
     stack_name: str | None = None,
     state_dir: Path | None = None,
     lease_s: int = DEFAULT_LEASE_S,
-    workers: int = DEFAULT_WORKERS,
+    workers: int | None = None,
     boto3_session: Any = None,
 ) -> Toolkit:
     """Return a toolkit for an account: credentials, region and endpoint are found as any boto3 program finds them.

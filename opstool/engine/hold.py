@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from opstool.doors.locking import RunLock
-from opstool.doors.sqs import MAX_BATCH_ENTRIES
 from opstool.doors.toolkit import Toolkit
 from opstool.engine.dlq import DeadLetterQueue
-from opstool.engine.endofqueue import EMPTY_RECEIVES_TO_END, EndOfQueue
+from opstool.engine.endofqueue import EndOfQueue
 from opstool.engine.leases import Leases
+from opstool.engine.workers import workers_for
 from opstool.words.closing import Closing
-from opstool.words.queue import QueueAttributes
 from opstool.words.report import Tally
 
 
@@ -20,13 +19,13 @@ class Hold(Closing):
     """
 
     def __init__(self, kit: Toolkit, dlq: DeadLetterQueue, *, exclusive: bool) -> None:
-        queue = dlq.queue
+        queue, attributes = dlq.queue, dlq.attributes
         self._lock = RunLock(kit.state_dir, queue.arn) if exclusive else None
         self.tally = Tally()
         self.end = EndOfQueue(kit.clock, began_ms=kit.sqs.now_ms())
         # One worker on a FIFO queue: AWS hands out a group to one receiver at a time, but not every emulator does,
         # and order is worth more than speed there.
-        self.workers = 1 if queue.is_fifo else min(kit.workers, _useful_workers(dlq.attributes))
+        self.workers = 1 if queue.is_fifo else workers_for(attributes.depth + attributes.in_flight, kit.workers)
         self.leases = Leases(sqs=kit.sqs, queue=queue, clock=kit.clock, lease_s=kit.lease_s, at_once=self.workers)
         self.requests_before = kit.spent()
 
@@ -38,9 +37,3 @@ class Hold(Closing):
             if self._lock:
                 self._lock.release()
                 self._lock = None
-
-
-def _useful_workers(attributes: QueueAttributes) -> int:
-    """Return how many workers can find something to do; three end a scan of an empty queue in one long poll."""
-    expected = attributes.depth + attributes.in_flight
-    return max(EMPTY_RECEIVES_TO_END, expected // MAX_BATCH_ENTRIES)

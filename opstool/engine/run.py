@@ -22,10 +22,11 @@ from opstool.engine.lease import Lease
 from opstool.engine.scan import Scan, most
 from opstool.engine.sinks import Sink
 from opstool.engine.survey import behind_a_group, stopped_at_the_limit
-from opstool.engine.throttle import Throttle, useful_workers
+from opstool.engine.throttle import Throttle
 from opstool.engine.transfer import Transfer
 from opstool.engine.upload import Upload
 from opstool.engine.watching.watched import Watched
+from opstool.engine.workers import workers_for_rate
 from opstool.words.closing import Closing
 from opstool.words.errors import OpstoolError
 from opstool.words.plan import Plan
@@ -115,7 +116,7 @@ class Run(Closing):
             clock=kit.clock,
             stop=watched.halt if watched else kit.stop,
             end=self.hold.end,
-            workers=useful_workers(plan.options.get("rate"), self.hold.workers),
+            workers=workers_for_rate(plan.options.get("rate"), self.hold.workers),
             expected=plan.count,
             limit=most(None if plan.ids is None else plan.ids | self.settled, plan.limit),
             owed=lambda: bool(transfer.owed) or leases.a_handle_may_be_stale,

@@ -53,6 +53,7 @@ class Scan:
 
     `expected` is how many messages are thought to be there: once so many have come, or are asked for by other workers,
     no batch waits to be full. A long poll of a queue that is empty by now would keep it for a second.
+    With `takes_all` nothing is judged away: what others are asking for counts towards the limit, nobody asks for more.
     `limit` bounds what is taken, `in_flight_limit` what may be held. `taken` are the ids of what was taken, by an
     earlier execution too: a message that comes again is not counted again, and while some of them are, or may be,
     `owed`, the limit does not end the scan. With `look_every_s` it receives so often even while it has enough in hand,
@@ -70,6 +71,7 @@ class Scan:
     workers: int = 1
     expected: int | None = None
     limit: int | None = None
+    takes_all: bool = False
     owed: Callable[[], bool] = lambda: False
     in_flight_limit: int = IN_FLIGHT_LIMIT
     taken: set[str] = field(default_factory=set)
@@ -167,7 +169,8 @@ class Scan:
     @property
     def _over(self) -> bool:
         """Tell whether no more is to be received."""
-        full = self.limit is not None and len(self.taken) >= self.limit and not self.owed()
+        coming = self._asking * MAX_BATCH_ENTRIES if self.takes_all else 0
+        full = self.limit is not None and len(self.taken) + coming >= self.limit and not self.owed()
         return full or self.bounded or self.end.reached
 
     def _receive(self) -> tuple[list[Lease], bool]:

@@ -18,6 +18,7 @@ from opstool.engine.lineage import Origins
 from opstool.engine.messages import Messages
 from opstool.engine.reasons.lookup import look_up
 from opstool.engine.scan import Scan, most
+from opstool.engine.workers import workers_for_limit
 from opstool.words.awserrors import OVER_LIMIT
 from opstool.words.errors import InterruptedRunError, RefusedError, ServiceError, UsageError
 from opstool.words.filters import Selection
@@ -106,8 +107,9 @@ def _survey(
         clock=kit.clock,
         stop=kit.stop,
         end=hold.end,
-        workers=hold.workers,
+        workers=workers_for_limit(limit, hold.workers) if selection.is_everything else hold.workers,
         limit=None if by_reason else most(selection.ids, limit),
+        takes_all=selection.is_everything,
     )
     with kit.watch("looking", hold.tally, dlq.attributes.depth):
         scan.run()

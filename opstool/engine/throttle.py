@@ -26,18 +26,6 @@ def check_rate(rate: float | None) -> None:
         raise UsageError(f"the rate must be at least {_SLOWEST_RATE:f} messages a second", code="invalid_rate")
 
 
-_SLOW_CYCLE_S = 3.0
-"""For so long a worker may be at one batch where every request is slow, its waits for the throttle left out."""
-
-
-def useful_workers(rate: float | None, most: int) -> int:
-    """Return how many workers can keep up a rate; more would only wait for their turn, and look at nothing meanwhile.
-
-    One more than is needed where a batch takes three seconds: so none waits for the others much longer than that.
-    """
-    return most if rate is None else min(most, 1 + math.ceil(rate * _SLOW_CYCLE_S / MAX_BATCH_ENTRIES))
-
-
 class Throttle:
     """Let `rate` messages a second pass, shared by all workers; None: no bound. Thread-safe.
 

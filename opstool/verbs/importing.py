@@ -19,6 +19,7 @@ from opstool.engine.adaptive import Gate
 from opstool.engine.delivery import Delivery, Uncertain
 from opstool.engine.queuesink import QueueSink
 from opstool.engine.throttle import Throttle, check_rate
+from opstool.engine.workers import workers_for
 from opstool.words.closing import Closing
 from opstool.words.errors import OpstoolError, RefusedError, UsageError
 from opstool.words.filters import Selection
@@ -64,7 +65,8 @@ class Import(Closing):
         deliveries = {target.arn: self._delivery(target, throttle, gate) for target in self.targets.values()}
         self._records = iter(self.archive)
         # Order matters on a FIFO queue, and a batch of one worker must not overtake another's.
-        workers = 1 if any(target.is_fifo for target in self.targets.values()) else kit.workers
+        ordered = any(target.is_fifo for target in self.targets.values())
+        workers = 1 if ordered else workers_for(plan.count, kit.workers)
         threads = [threading.Thread(target=self._work, args=(deliveries,)) for _ in range(workers)]
         with kit.watch(plan.verb, self.tally, plan.count):
             for thread in threads:

@@ -22,7 +22,7 @@ from opstool.doors import shelf
 from opstool.doors.clock import SystemClock
 from opstool.doors.sqs import Sqs
 from opstool.doors.stack import Stack
-from opstool.doors.toolkit import DEFAULT_LEASE_S, DEFAULT_WORKERS, Toolkit
+from opstool.doors.toolkit import DEFAULT_LEASE_S, Toolkit
 
 _ARN = "arn:aws:sqs:eu-west-1:123456789012:"
 _SENT_AT_MS = 1_790_000_000_000
@@ -69,7 +69,7 @@ class Queues:
             clock=clock,
             state_dir=state_dir or Path(),
             stack=Stack(lambda *_: {}, None),
-            workers=settings.get("workers", DEFAULT_WORKERS),
+            workers=settings.get("workers"),
             lease_s=settings.get("lease_s", DEFAULT_LEASE_S),
         )
 

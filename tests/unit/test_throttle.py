@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opstool.engine.throttle import Throttle, backoff_s, check_rate, useful_workers
+from opstool.engine.throttle import Throttle, backoff_s, check_rate
+from opstool.engine.workers import workers_for_rate
 from opstool.fake import FakeClock
 from opstool.words.errors import UsageError
 
@@ -210,4 +211,4 @@ def test_an_empty_batch_is_one_piece(rate: float | None) -> None:
 )
 def test_no_more_workers_than_a_rate_can_feed(rate: float | None, most: int, workers: int) -> None:
     """Who only waits for the throttle sees nothing of what comes back meanwhile."""
-    assert useful_workers(rate, most) == workers
+    assert workers_for_rate(rate, most) == workers
