@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import binascii
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from opstool.words.awserrors import error_for
 from opstool.words.errors import OpstoolError, ServiceError
 
 _NOT_IMPLEMENTED = 501
+LONGEST_PAUSE_S = 20.0
+"""Between two attempts; botocore's own bound: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html"""
 _LONGEST_MESSAGE = 1_000
 """Characters of a service's message: what a server that is not AWS says may be a page."""
 
@@ -56,11 +60,40 @@ def tells_empty(content_length: str | None, content_type: str) -> bool:
     return content_length == "0" and "amz-json" in content_type
 
 
-def refused(operation: str, code: str, message: str, status: int) -> OpstoolError:
-    """Return the error for an answer that says no, by its code as modelled; any server may have said it."""
+def refused(operation: str, code: str, message: str, status: int, wait_s: float = 0.0) -> OpstoolError:
+    """Return the error for an answer that says no, by its code as modelled; any server may have said it.
+
+    `wait_s` is what it asks for before it is asked again (`pause_wanted_s`).
+    """
     if status == _NOT_IMPLEMENTED:  # a server that is not AWS, and no failure that passes
         code, message = "UnknownOperation", "this server does not have it"
-    return error_for(operation, code, one_line(message), status)
+    error = error_for(operation, code, one_line(message), status)
+    if isinstance(error, ServiceError):
+        error.wait_s = wait_s
+    return error
+
+
+def pause_wanted_s(headers: Mapping[str, str], now_s: float) -> float:
+    """Return how long a service asks to wait, 20 seconds at most; the names of `headers` are lower-case.
+
+    HTTP's header counts seconds or names a date, AWS's milliseconds.
+    """
+    for name, unit_s in (("x-amz-retry-after", 0.001), ("retry-after", 1.0)):
+        said = headers.get(name, "")
+        if said.isdecimal():
+            return min(LONGEST_PAUSE_S, int(said[:9]) * unit_s)
+    try:
+        return max(0.0, min(LONGEST_PAUSE_S, time_of(headers["retry-after"]) - now_s))
+    except (LookupError, ValueError):
+        return 0.0
+
+
+def time_of(date: str) -> float:
+    """Return HTTP's date, which is in UTC whatever it says, in seconds since the epoch; raise ValueError."""
+    try:
+        return parsedate_to_datetime(date).replace(tzinfo=UTC).timestamp()
+    except (LookupError, OverflowError, TypeError) as error:
+        raise ValueError from error
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from opstool.doors.answers import no_answer, refuse_garbled, refused, understood
+from opstool.doors.answers import no_answer, pause_wanted_s, refuse_garbled, refused, understood
 from opstool.doors.lanes import Botocore, Lanes
 from opstool.doors.unsent import is_unsent, no_connection
 from opstool.words.errors import AccessError, ServiceError, UsageError
@@ -200,10 +201,13 @@ def our_errors(operation: str) -> Iterator[None]:
         yield
     except ClientError as error:
         details = error.response.get("Error", {})
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
+        told = error.response.get("ResponseMetadata", {})
+        wait_s = pause_wanted_s(told.get("HTTPHeaders", {}), time.time())
         # SQS says its legacy code in `Code`, and the modelled one, which our table knows, beside it.
         code = str(details.get("QueryErrorCode") or details.get("Code", "Unknown"))
-        raise refused(operation, code, str(details.get("Message", "")), status) from error
+        raise refused(
+            operation, code, str(details.get("Message", "")), told.get("HTTPStatusCode", 400), wait_s
+        ) from error
     except BotoCoreError as error:
         raise _client_side_error(operation, error) from error
     except ResponseParserError as error:  # a proxy's page where XML should be; no BotoCoreError

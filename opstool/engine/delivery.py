@@ -104,7 +104,7 @@ class Delivery:
             with self.gate.turn() as turn:
                 waiting = batch.put(waiting, still_ours, turn, last=attempt == PUT_ATTEMPTS)
                 if waiting:
-                    self.clock.sleep(backoff_s(attempt, self.chance()), self.stop)
+                    self.clock.sleep(max(batch.wait_s, backoff_s(attempt, self.chance())), self.stop)
             if waiting:
                 may_go_on = self.throttle.acquire(len(waiting), self.stop) and not self.stop.is_set()
                 left = still_ours(waiting) if may_go_on else []
@@ -142,6 +142,7 @@ class _Batch:
         self._unsure_since_ms = {key: since for key, (claim, since) in claims.items() if claim is Claim.UNCERTAIN}
         self.sent_before = {key for key, (claim, _) in claims.items() if claim is Claim.ALREADY_SENT}
         self.confirmed: set[str] = set()
+        self.wait_s = 0.0
 
     def to_send(self, messages: Sequence[Message]) -> list[Message]:
         """Return what has to be sent: not what was sent before, nor, if so chosen, what may have been."""
@@ -179,9 +180,11 @@ class _Batch:
         rest = [each for each in messages if each.message_id not in self.confirmed]
         if not rest:
             return []
-        turn.heard(*(put.code for put in results.values() if isinstance(put, Rejected)))
+        rejected = [put for put in results.values() if isinstance(put, Rejected)]
+        turn.heard(*(put.code for put in rejected))
+        self.wait_s = max((put.wait_s for put in rejected), default=0.0)
         again = self._judge(rest, results, last=last)
-        fatal = next((put.error for put in results.values() if isinstance(put, Rejected) and put.error), None)
+        fatal = next((put.error for put in rejected if put.error), None)
         # What is confirmed is deleted first; the next batch meets the same error.
         if fatal and not self.confirmed and not self.sent_before:
             raise fatal

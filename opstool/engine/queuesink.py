@@ -126,6 +126,7 @@ def _refused(error: OpstoolError) -> Rejected:
         message=error.message,
         retryable=passing,
         may_be_there=service is not None and service.outcome_unknown,
+        wait_s=service.wait_s if service else 0.0,
         error=None if passing or isinstance(error, NotFoundError) or error.code in _ABOUT_THE_MESSAGES else error,
     )
 

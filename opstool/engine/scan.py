@@ -225,7 +225,8 @@ class Scan:
                 raise error  # where answers are lost all the time, the moment to trust an empty one never comes
             self.end.blind_for(self.leases.longest_s)  # it may have hidden messages from us
         attempt = -(-self._errors // self.workers)
-        self.clock.sleep(backoff_s(attempt, random.random()), self.stop)  # noqa: S311 - jitter, not a secret
+        pause_s = backoff_s(attempt, random.random())  # noqa: S311 - jitter, not a secret
+        self.clock.sleep(max(pause_s, getattr(error, "wait_s", 0.0)), self.stop)
 
     def _takes(self, lease: Lease) -> bool:
         outcome = self.decide(lease.content)

@@ -29,7 +29,8 @@ class Confirmed(NamedTuple):
 class Rejected:
     """The copy was not confirmed. `may_be_there`: it may have been accepted all the same.
 
-    `error` is set when the whole request was refused for a reason that the next one will meet too.
+    `error` is set when the whole request was refused for a reason that the next one will meet too; `wait_s` is how long
+    the service asks to be left alone.
     """
 
     code: str
@@ -37,6 +38,7 @@ class Rejected:
     retryable: bool = False
     may_be_there: bool = False
     error: OpstoolError | None = None
+    wait_s: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -48,7 +48,8 @@ class ServiceError(OpstoolError):
     """AWS or the network said no for another reason.
 
     `outcome_unknown`: the request may have been carried out (no answer came, or a 5xx).
-    `retryable`: the same request may succeed later (throttling, 5xx, the network).
+    `retryable`: the same request may succeed later (throttling, 5xx, the network); not before `wait_s` seconds, where
+    the service has asked for that.
     """
 
     default_code = "service"
@@ -65,6 +66,7 @@ class ServiceError(OpstoolError):
         super().__init__(message, code=code, hint=hint)
         self.outcome_unknown = outcome_unknown
         self.retryable = retryable
+        self.wait_s = 0.0
 
 
 class StorageError(OpstoolError):

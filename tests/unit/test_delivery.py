@@ -120,6 +120,16 @@ def test_a_throttled_send_is_repeated_and_counts_as_sent_once(world: World, desk
     assert desk.counted == 0
 
 
+def test_a_service_that_asks_for_a_pause_before_the_next_send_gets_it(world: World, desk: Desk) -> None:
+    """However short our own would be."""
+    busy = throttled("x")
+    busy.wait_s = 17.0
+    world.fake.faults = FailCalls("SendMessageBatch", busy, calls=[1])
+    before = world.clock.monotonic()
+    assert len(desk.deliver(batch(10)).now) == 10
+    assert world.clock.monotonic() - before >= 17
+
+
 def test_a_target_that_stays_throttled_is_given_up_and_its_intents_are_taken_back(world: World, desk: Desk) -> None:
     """What was certainly not sent is fresh for the next run."""
     world.fake.faults = FailCalls("SendMessageBatch", throttled("x"))

@@ -186,6 +186,20 @@ def test_an_outage_of_seconds_does_not_end_a_scan(world: World, looking: Callabl
     assert len(scan.taken) == 20
 
 
+def test_a_service_that_asks_for_a_pause_before_the_next_receive_gets_it(
+    world: World, looking: Callable[..., Looking]
+) -> None:
+    """However short our own would be."""
+    fill(world, 3)
+    busy = throttled("x")
+    busy.wait_s = 17.0
+    world.fake.faults = FailCalls("ReceiveMessage", busy, calls=[1])
+    before, look = world.clock.monotonic(), looking()
+    look.scan.run()
+    assert len(look.taken) == 3
+    assert world.clock.monotonic() - before >= 17
+
+
 def test_an_outage_that_lasts_ends_a_scan(world: World, looking: Callable[..., Looking]) -> None:
     """With the error of the last attempt."""
     world.fake.faults = FailCalls("ReceiveMessage", throttled("x"))

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
+from collections.abc import Callable
 from typing import Any
 
-from opstool.doors.answers import no_answer, refused, tells_empty
+from opstool.doors.answers import no_answer, pause_wanted_s, refused, tells_empty
 from opstool.doors.lean import body
 from opstool.doors.lean.connection import Answer
 
@@ -18,15 +20,18 @@ _OK = 200
 _REFUSED = 300
 
 
-def result_of(operation: str, answer: Answer) -> dict[str, Any]:
-    """Return what the answer says; raise OpstoolError when it says no, or nothing that can be understood."""
+def result_of(operation: str, answer: Answer, now_s: Callable[[], float] = time.time) -> dict[str, Any]:
+    """Return what the answer says; raise OpstoolError when it says no, or nothing that can be understood.
+
+    `now_s` is the service's time, by which it may name when it wants to be asked again.
+    """
     try:
         if answer.status < _REFUSED:
             return _said(answer)
         code, message = code_of(answer), _message_of(answer)
     except _GARBLED as error:
         raise no_answer(operation, error) from error
-    raise refused(operation, code, message, answer.status)
+    raise refused(operation, code, message, answer.status, pause_wanted_s(answer.headers, now_s()))
 
 
 def _said(answer: Answer) -> dict[str, Any]:

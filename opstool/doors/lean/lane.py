@@ -6,11 +6,9 @@ import random
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
-from opstool.doors.answers import no_answer
+from opstool.doors.answers import LONGEST_PAUSE_S, no_answer, time_of
 from opstool.doors.clock import Clock
 from opstool.doors.lean.answer import code_of, result_of
 from opstool.doors.lean.body import written
@@ -19,12 +17,10 @@ from opstool.doors.lean.pool import Pool
 from opstool.doors.lean.signer import Credentials
 from opstool.doors.lean.signing import Signing
 from opstool.doors.unsent import no_connection
-from opstool.words.errors import OpstoolError, ServiceError
+from opstool.words.errors import ServiceError
 
 ONE_ATTEMPT = {"SendMessageBatch", "ReceiveMessage"}
 """What is asked once: a second attempt could send twice, or hide messages for a whole visibility timeout."""
-LONGEST_PAUSE_S = 20.0
-"""Between two attempts; botocore's own bound: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html"""
 _PAUSE_S, _THROTTLED_PAUSE_S = 0.05, 1.0
 """Of the first pause at most, which doubles; botocore's standard mode."""
 _SKEW_CODES = {
@@ -82,16 +78,15 @@ class LeanLane:
         timeout_s = self._settings.timeout_s + request.get("WaitTimeSeconds", 0)
         attempts = 1 if operation in ONE_ATTEMPT else self._settings.attempts
         for attempt in range(1, attempts):
-            answer: Answer | None = None
             try:
                 answer = self._answer(operation, body, timeout_s, f"attempt={attempt}; max={attempts}")
-                return result_of(operation, answer)
+                return result_of(operation, answer, self._service_time_s)
             except ServiceError as error:
                 if not error.retryable:
                     raise
-                self._pause(attempt, error, answer)
+                self._pause(attempt, error)
         answer = self._answer(operation, body, timeout_s, f"attempt={attempts}; max={attempts}")
-        return result_of(operation, answer)
+        return result_of(operation, answer, self._service_time_s)
 
     def _answer(self, operation: str, body: bytes, timeout_s: float, attempts: str) -> Answer:
         """Return the service's answer; what it refused for the time of our clock alone is signed again, once."""
@@ -147,7 +142,7 @@ class LeanLane:
         try:
             if code_of(answer) not in _SKEW_CODES:
                 return False
-            skew_s = _time_of(answer.headers["date"]) - self._clock.wall()
+            skew_s = time_of(answer.headers["date"]) - self._clock.wall()
         except (AttributeError, LookupError, TypeError, ValueError):
             return False
         if abs(skew_s - signed_skew_s) < _SKEW_S:
@@ -155,29 +150,12 @@ class LeanLane:
         self._skew_s = skew_s
         return True
 
-    def _pause(self, attempt: int, error: OpstoolError, answer: Answer | None) -> None:
+    def _service_time_s(self) -> float:
+        """Return the service's time, as far as it is known to differ from ours."""
+        return self._clock.wall() + self._skew_s
+
+    def _pause(self, attempt: int, error: ServiceError) -> None:
         """Wait before the next attempt: full jitter, and no less than the service asks for."""
         first_s = _THROTTLED_PAUSE_S if error.code == "throttled" else _PAUSE_S
         pause_s = self._chance() * min(LONGEST_PAUSE_S, first_s * 2.0 ** (attempt - 1))
-        wanted_s = _retry_after_s(answer, self._clock.wall() + self._skew_s) if answer else 0.0
-        self._clock.sleep(max(pause_s, min(LONGEST_PAUSE_S, wanted_s)))
-
-
-def _retry_after_s(answer: Answer, now_s: float) -> float:
-    """Return how long the service asks to wait: HTTP's header counts seconds or names a date, AWS's milliseconds."""
-    for name, unit_s in (("x-amz-retry-after", 0.001), ("retry-after", 1.0)):
-        said = answer.headers.get(name, "")
-        if said.isdecimal():
-            return int(said[:9]) * unit_s
-    try:
-        return _time_of(answer.headers["retry-after"]) - now_s
-    except (LookupError, ValueError):
-        return 0.0
-
-
-def _time_of(date: str) -> float:
-    """Return HTTP's date, which is in UTC whatever it says, in seconds since the epoch; raise ValueError."""
-    try:
-        return parsedate_to_datetime(date).replace(tzinfo=UTC).timestamp()
-    except (LookupError, OverflowError, TypeError) as error:
-        raise ValueError from error
+        self._clock.sleep(max(pause_s, error.wait_s))

@@ -65,6 +65,18 @@ SAID: dict[str, bytes | None] = {
     **{f"{status} with JSON": answer(status, b'{"message": "no"}') for status in (301, 400, 403, 404, 429, 500, 503)},
     **{f"{status} with nothing": answer(status, b"") for status in (400, 403, 404, 429, 500, 501, 502, 503, 504)},
     **{f"{status} with a page": answer(status, PAGE) for status in (302, 400, 403, 404, 500, 501, 502)},
+    **{
+        f"503 that asks for a pause: {said}": answer(503, b"{}", said)
+        for said in (
+            "Retry-After: 7",
+            "x-amz-retry-after: 1500",
+            "Retry-After: 90",
+            "Retry-After: Fri, 01 Jan 2100 00:00:00 GMT",
+            "Retry-After: Thu, 01 Jan 2015 00:00:00 GMT",
+            "Retry-After: soon",
+            "Retry-After: -5",
+        )
+    },
     "501 as some servers say it": refusal("InternalFailure", status=501),
     "a list as a refusal": answer(400, b"[1]"),
     "a null as a refusal": answer(400, b"null"),
@@ -104,6 +116,7 @@ SAID: dict[str, bytes | None] = {
     "chunked and a length": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
     b"Content-Length: 9\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
 }
+TOLD = ("code", "outcome_unknown", "retryable", "hint", "wait_s")
 ASKED = {"SendMessageBatch": SEND, "ReceiveMessage": RECEIVE}
 MEMBERS = {
     "SendMessageBatch": ("Successful", "Failed"),
@@ -133,7 +146,7 @@ class Both:
         try:
             result = session.sqs_call(*asked)
         except OpstoolError as error:
-            told = [getattr(error, name, None) for name in ("code", "outcome_unknown", "retryable", "hint")]
+            told = [getattr(error, name, None) for name in TOLD]
             return type(error).__name__, *told, len(self.server.requests) - before
         known = {name: result[name] for name in MEMBERS[asked[0]] if name in result}
         return (json.dumps(known, default=repr, sort_keys=True),)
@@ -153,6 +166,16 @@ def test_both_lanes_make_the_same_of_it(said: bytes | None, asked: tuple[str, di
     ours, theirs = both.made_of(said, asked)
     assert (both.lean.lane, both.boto3.lane) == ("lean lane", "boto3 (OPSTOOL_SDK says so)")
     assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    ("said", "wait_s"),
+    [("Retry-After: 7", 7.0), ("x-amz-retry-after: 1500", 1.5), ("Retry-After: 90", 20.0), ("Retry-After: soon", 0.0)],
+)
+def test_how_long_the_service_wants_to_be_left_alone_is_told(said: str, wait_s: float, both: Both) -> None:
+    """Twenty seconds at most: whoever retries, a send as well, waits for so long."""
+    for told in both.made_of(answer(503, b"{}", said), SEND):
+        assert told[1 + TOLD.index("wait_s")] == pytest.approx(wait_s)
 
 
 @pytest.mark.parametrize(
