@@ -7,7 +7,8 @@ The walk of a request:
 2. `lane.py` is asked as `lane(operation, request)`, in the API's own names and boto3's types.
 3. `body.py` writes the request's JSON; `signing.py` gives it its head, signed by `signer.py`.
 4. `pool.py` hands out a connection that is kept alive, or has `route.py` open one, through a proxy where there is one.
-5. `connection.py` writes the request and reads one answer; `answer.py` makes a dictionary of it, or an error of ours.
+5. `connection.py` writes the request and reads one answer, over a `boundedsocket.py`, which waits no longer than it is
+   told; `answer.py` makes a dictionary of it, or an error of ours.
 6. `lane.py` asks again where that is safe: never for what could be sent, or hidden, twice.
 
 botocore stays the owner of credentials, region, endpoint, retry settings, certificates and proxies.

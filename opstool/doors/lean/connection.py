@@ -6,40 +6,20 @@ is a lost answer, never a guess.
 
 from __future__ import annotations
 
-import os
-import select
 import socket
-import struct
-import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ssl import SSLWantReadError, SSLWantWriteError
-from typing import TypeVar
+
+from opstool.doors.lean.boundedsocket import BoundedSocket
 
 MAX_HEAD_BYTES = 65_536
 """Of status line and headers; those of SQS take some 300."""
 MAX_BODY_BYTES = 128 * 1_048_576
 """Ten messages of 1,048,576 bytes (SQS's quota), each byte of which JSON may write as six, and as much again."""
-PATIENCE = 10
-"""Time-outs that the whole of an answer may take: at 30 s each, ten messages of the longest at 300 kbit/s."""
 _MAX_INTERIM = 8
 """Interim answers (1xx) before one that counts."""
-_RECV_BYTES = 65_536
 _DIGITS = frozenset("0123456789abcdefABCDEF")
 _NO_BODY = {204, 304}
-_WOULD_WAIT = (BlockingIOError, SSLWantReadError, SSLWantWriteError)
-_TIMEVAL = "ll"
-_KERNEL_WAITS = sys.platform in {"linux", "darwin"} and struct.calcsize(_TIMEVAL) == 16  # noqa: PLR2004 - of 64 bits
-"""Whether the kernel bounds a wait for us. Python would ask, wait for the socket, and ask again, and it lets go of the
-interpreter each time: among a hundred busy threads that is most of what a request costs."""
-_TCP_INFO = getattr(socket, "TCP_INFO", None)
-_ESTABLISHED = 1
-"""In the first byte of Linux's TCP_INFO; a connection that the server has closed is in another state."""
-_JUST_USED_S = 1.0
-"""For so long only the end of a connection is looked for: servers that speak unasked do so after a longer time."""
-
-T = TypeVar("T")
 
 
 class AnswerLostError(Exception):
@@ -63,73 +43,28 @@ class Connection:
     """A connected socket, plain or TLS. One thread uses it at a time; after an error it is of no use any more."""
 
     def __init__(self, connected: socket.socket) -> None:
-        self._socket = connected
+        self._socket = BoundedSocket(connected)
         self._buffer = b""
-        self._timeout_s = -1.0
-        self._gives_up_at_s = 0.0
-        self._used_at_s = 0.0
-        self._poll = select.poll() if hasattr(select, "poll") else None
-        if self._poll:
-            self._poll.register(connected, select.POLLIN)
         self.is_reusable = False
 
     def ask(self, request: bytes, timeout_s: float) -> Answer:
         """Send a request and return the answer; raise AnswerLostError.
 
-        `timeout_s` bounds each wait for a byte, and PATIENCE times that the whole: a server that says a byte now and
-        then holds nobody for ever.
+        `timeout_s` bounds each wait for a byte, and ten times that the whole.
         """
         self.is_reusable = False
         try:
-            if timeout_s != self._timeout_s:
-                self._bound_waits(timeout_s)
-            self._gives_up_at_s = time.monotonic() + timeout_s * PATIENCE
-            unsent = memoryview(request)
-            while unsent:
-                unsent = unsent[self._patiently(self._socket.send, unsent) :]
+            self._socket.begin(timeout_s)
+            self._socket.send(request)
             answer = self._answer()
         except (OSError, ValueError) as error:  # ValueError: a number that is none, a text that is not one
             raise AnswerLostError(type(error).__name__) from error
-        self._used_at_s = time.monotonic()
+        self._socket.end()
         return answer
 
     def is_stale(self) -> bool:
         """Tell whether the server has closed, or said something unasked, while nothing was going on."""
-        if _TCP_INFO is not None and time.monotonic() - self._used_at_s < _JUST_USED_S:
-            try:  # unlike a poll it does not let go of the interpreter
-                return self._socket.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 1)[0] != _ESTABLISHED
-            except OSError:  # no TCP
-                pass
-        if self._poll:
-            return bool(self._poll.poll(0))
-        return bool(select.select([self._socket], [], [], 0)[0])
-
-    def _bound_waits(self, timeout_s: float) -> None:
-        """Let no wait of the socket take longer."""
-        self._timeout_s = timeout_s
-        if not _KERNEL_WAITS:
-            self._socket.settimeout(timeout_s)
-            return
-        bound = struct.pack(_TIMEVAL, int(timeout_s), max(1, int(timeout_s % 1 * 1e6)))
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, bound)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, bound)
-        self._socket.setblocking(False)  # to Python, which then asks once and never waits by itself
-        os.set_blocking(self._socket.fileno(), True)
-
-    def _patiently(self, act: Callable[..., T], *given: object) -> T:
-        """Return what a call of the socket returns; raise TimeoutError when it waited too long, or all of them did.
-
-        A signal ends a wait early, and then it goes on.
-        """
-        began_s = time.monotonic()
-        if began_s > self._gives_up_at_s:
-            raise TimeoutError
-        while True:
-            try:
-                return act(*given)
-            except _WOULD_WAIT:
-                if time.monotonic() - began_s >= self._timeout_s * 0.99:  # clocks differ in their last digits
-                    raise TimeoutError from None
+        return self._socket.is_stale()
 
     def close(self) -> None:
         """Hang up."""
@@ -224,7 +159,7 @@ class Connection:
             total += len(part)
             if total > MAX_BODY_BYTES:
                 raise ValueError
-            part = self._patiently(self._socket.recv, _RECV_BYTES)
+            part = self._socket.receive()
         return b"".join(parts)
 
     def _line(self) -> str:
@@ -240,7 +175,7 @@ class Connection:
         self._buffer = self._buffer + received if self._buffer else received
 
     def _received(self) -> bytes:
-        received = self._patiently(self._socket.recv, _RECV_BYTES)
+        received = self._socket.receive()
         if not received:
             raise ConnectionResetError
         return received

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from opstool.doors.lean import boundedsocket
 from opstool.doors.lean import connection as module
 from opstool.doors.lean.connection import Answer, AnswerLostError, Connection
 
@@ -208,7 +209,7 @@ def test_a_server_that_says_a_byte_now_and_then_holds_nobody(
     pair: tuple[Connection, socket.socket], monkeypatch: pytest.MonkeyPatch, head: bytes
 ) -> None:
     """Each of them is there in time, and the answer never is."""
-    monkeypatch.setattr(module, "PATIENCE", 0.1)
+    monkeypatch.setattr(boundedsocket, "PATIENCE", 0.1)
     connection, theirs = pair
     given_up = threading.Event()
 
@@ -295,7 +296,7 @@ def test_each_way_of_waiting_knows_silence_and_answers(
     pair: tuple[Connection, socket.socket], monkeypatch: pytest.MonkeyPatch, *, kernel: bool
 ) -> None:
     """The one is for Linux and macOS, the other for every machine."""
-    monkeypatch.setattr(module, "_KERNEL_WAITS", kernel)
+    monkeypatch.setattr(boundedsocket, "_KERNEL_WAITS", kernel)
     assert asked(pair, HEAD + b"Content-Length: 5\r\n\r\nhello").content == b"hello"
     with pytest.raises(AnswerLostError, match="TimeoutError"):
         pair[0].ask(b"request", 0.01)
