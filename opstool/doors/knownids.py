@@ -54,7 +54,7 @@ class KnownIds:
     def add(self, ids: Iterable[str | None]) -> None:
         """Learn of what has come into the column since."""
         if self._read is not None:
-            self._since.update(hash(each) for each in ids if each)
+            self._since.update(hash(each) for each in ids if each is not None)
 
     def forget(self) -> None:
         """Know nothing, and read again when it is worth it."""
