@@ -294,3 +294,28 @@ def test_what_another_process_sends_first_is_known_a_second_later(
     fold(two)
     clock.advance(1)
     assert one.origin_of("new-1") is not None
+
+
+def test_an_id_that_is_folded_while_it_is_asked_for_is_known(tmp_path: Path) -> None:
+    """Who asks sees the ids as they were read before, or as they are read now, and never half of each."""
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as database:
+        database.executescript(SCHEMA)
+        known = knownids.KnownIds("new_id")
+        known.is_due(100)
+        known.read(database, ["new-1"])
+
+        class Folded(str):
+            """An id that goes from the log into the table when it is looked for."""
+
+            __slots__ = ()
+
+            def __hash__(self) -> int:
+                known.forget()
+                database.execute(
+                    "INSERT INTO moves (origin, record_id, run_id, body_sha256, state, new_id, intent_at_ms,"
+                    " updated_at_ms) VALUES ('o', 'm-1', 'run-1', '', 'sent', 'new-1', 1, 1)"
+                )
+                known.read(database)
+                return str.__hash__(self)
+
+        assert not known.is_none_of_ours(Folded("new-1"))
