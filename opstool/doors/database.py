@@ -134,7 +134,7 @@ class Database:
         if not is_first:
             self._await(ticket)
         if not ticket.done:
-            self._write_pending()
+            self._write_pending(ticket)
         if ticket.error:
             raise ticket.error
         return ticket.result
@@ -170,7 +170,7 @@ class Database:
                     self._call_next()
             raise
 
-    def _write_pending(self) -> None:
+    def _write_pending(self, own: _Ticket) -> None:
         """Write for all who wait by now, in their order, and let them go; then it is the turn of who came meanwhile."""
         group: list[_Ticket] = []
         try:
@@ -180,6 +180,7 @@ class Database:
                 self._write_group(group)
         finally:
             with self._turn:
+                own.is_awaited = False  # it may still be there, when an interrupt came before the file was had
                 self._call_next()
             for ticket in group:
                 ticket.called.release()

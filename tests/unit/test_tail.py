@@ -208,9 +208,13 @@ ACTS: dict[str, Callable[[Journal, list[str]], None]] = {
 }
 
 
+@pytest.mark.parametrize("asks_first", [1, 100], ids=["ids in memory", "ids looked up"])
 @pytest.mark.parametrize("seed", range(8))
-def test_when_it_is_folded_and_who_writes_makes_no_difference(tmp_path: Path, clock: FakeClock, seed: int) -> None:
+def test_when_it_is_folded_and_who_writes_makes_no_difference(
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, seed: int, asks_first: int
+) -> None:
     """Two processes that take turns and fold at random hold what one does that never folds."""
+    monkeypatch.setattr(knownids, "_ASKS_FIRST", asks_first)
     random = Random(seed)
     plain = Journal(tmp_path / "plain.db", clock)
     turns = [Journal(tmp_path / "journal.db", clock) for _ in range(2)]
