@@ -77,7 +77,8 @@ class Connection:
         """Send a request and return the answer; raise AnswerLostError.
 
         `timeout_s` bounds each wait for a byte, and PATIENCE times that the whole: a server that says a byte now and
-        then holds nobody for ever.
+        then holds nobody for ever. Where the kernel waits for TLS, the whole is looked at between two of its records:
+        OpenSSL does not come back before it has all of one, 16 KiB at most.
         """
         self.is_reusable = False
         try:
