@@ -188,7 +188,7 @@ class Database:
                 self._write_group(group)
         finally:
             with self._turn:
-                own.is_awaited = False  # also where a Ctrl-C came before it was written: it must not be called then
+                own.is_awaited = False  # it may still be there, when an interrupt came before the file was had
                 self._call_next()
             for ticket in group:
                 ticket.called.release()

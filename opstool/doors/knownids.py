@@ -26,13 +26,13 @@ class KnownIds:
         self._column = column
         self._asked = 0
         self._looked_at = 0
-        self._read: array[int] | None = None
-        self._since: set[int] = set()
+        self._known: tuple[array[int], set[int]] | None = None
+        """What was read and what has come since: one value, because those who ask hold no lock."""
 
     @property
     def is_read(self) -> bool:
         """Tell whether the journal's ids are in memory."""
-        return self._read is not None
+        return self._known is not None
 
     def is_due(self, questions: int = 1) -> bool:
         """Count more questions; tell whether it is time to look whether the ids are worth reading."""
@@ -48,22 +48,24 @@ class KnownIds:
         if (rows or 0) > min(MOST_IDS, self._asked * _ROWS_AN_ASK):
             return
         found = connection.execute(f"SELECT {self._column} FROM moves WHERE {self._column} IS NOT NULL")  # noqa: S608 - ours
-        self._since = set(map(hash, newest))
-        self._read = array("q", sorted(hash(row[0]) for row in found))
+        self._known = array("q", sorted(hash(row[0]) for row in found)), set(map(hash, newest))
 
     def add(self, ids: Iterable[str | None]) -> None:
         """Learn of what has come into the column since."""
-        if self._read is not None:
-            self._since.update(hash(each) for each in ids if each)
+        if self._known is not None:
+            self._known[1].update(hash(each) for each in ids if each is not None)
 
     def forget(self) -> None:
         """Know nothing, and read again when it is worth it."""
-        self._read = None
+        self._known = None
 
     def is_none_of_ours(self, wanted_id: str) -> bool:
         """Tell that this id is not there, as far as was read; False is no answer."""
-        read, wanted = self._read, hash(wanted_id)
-        if read is None or wanted in self._since:
+        known, wanted = self._known, hash(wanted_id)
+        if known is None:
+            return False
+        read, since = known
+        if wanted in since:
             return False
         if not read:
             return True

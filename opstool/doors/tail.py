@@ -95,6 +95,8 @@ class Tail:
         if self._seen and (not rows or rows[0][0] != self._seen):  # somebody has folded what we have not seen
             self.forget()
             return self._catch_up(connection)
+        if rows and not self._seen:  # what is known was read before there was a log, or is of nothing at all
+            self.forget()
         for sequence, changes in rows:
             for name, origin, head, items in json.loads(changes or "[]"):
                 self._apply(connection, name, origin, head, items)

@@ -56,12 +56,12 @@ class Poison:
 
     def _never_sent(self, message_id: str) -> bool:
         """Tell what the journal can say of nearly every message without a query: that it was never sent before."""
-        if self._journal is None:
-            try:
+        try:
+            if self._journal is None:
                 self._journal = self._kit.journal_if_begun()
-            except StorageError:
-                return False
-        return self._journal is None or self._journal.never_sent(message_id)
+            return self._journal is None or self._journal.never_sent(message_id)
+        except StorageError:
+            return False
 
     def _text(self) -> str:
         times = f"{self._rule.returns} times" if self._rule.returns > 1 else "once"

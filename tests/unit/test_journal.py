@@ -390,6 +390,29 @@ def test_who_is_interrupted_before_its_commit_leaves_the_turn_to_the_next(
     assert written == [0, 1]
 
 
+def test_a_writer_that_is_interrupted_before_it_has_the_file_lets_the_others_write(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is called who has gone; what it wanted is written with what comes next."""
+
+    class Busy:
+        """A lock that somebody else has, at which Ctrl-C is heard."""
+
+        def __enter__(self) -> None:
+            raise KeyboardInterrupt
+
+        def __exit__(self, *_: object) -> None: ...
+
+    database = journal._database
+    with monkeypatch.context() as busy:
+        busy.setattr(database, "_lock", Busy())
+        with pytest.raises(KeyboardInterrupt):
+            claim(journal)
+    assert not database._is_writing
+    assert claim(journal, message=replace(MESSAGE, message_id="m-2"))[0] is Claim.FRESH
+    assert states(journal) == [State.INTENT, State.INTENT]
+
+
 def test_writers_that_wait_share_one_commit_in_the_order_they_asked(journal: Journal) -> None:
     """The cost of a commit is shared, and nothing is reordered."""
     commits: list[str] = []
@@ -429,6 +452,17 @@ def test_a_commit_that_fails_fails_for_everyone_who_waited(journal: Journal, fai
     assert all(isinstance(error, StorageError) for error in waiting)
     assert journal.runs() == []
     claim(journal)  # and the next commit is not hindered
+    assert states(journal) == [State.INTENT]
+
+
+def test_what_cannot_be_read_ahead_fails_all_who_wait(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a write that fails does: nobody's intent is on disk, and the next claim is not hindered."""
+    with monkeypatch.context() as broken:
+        broken.setattr(journal._tail, "_loaded", lambda *_: journal._database._connection.execute("nonsense"))
+        with pytest.raises(StorageError):
+            claim(journal)
+    assert list(journal.moves("run-1")) == []
+    assert claim(journal)[0] is Claim.FRESH
     assert states(journal) == [State.INTENT]
 
 

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from opstool.doors import knownids
+from opstool.engine.poison import Poison
 from opstool.verbs import redrive
 from opstool.words.errors import UsageError
 from opstool.words.filters import select
 from opstool.words.poison import PoisonRule
-from opstool.words.report import Report, Status
+from opstool.words.report import Report, Status, Tally
 from tests.world import World
 
 
@@ -96,3 +98,12 @@ def test_a_rule_that_makes_no_sense_is_refused(world: World, rule: PoisonRule) -
     """Before anything is received."""
     with pytest.raises(UsageError):
         redrive.prepare(world.kit(), world.dlq.arn, poison=rule)
+
+
+def test_a_journal_that_cannot_be_read_knows_of_no_return(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever way it is asked; the run, which has to write it, fails for itself."""
+    monkeypatch.setattr(knownids, "_ASKS_FIRST", 1)
+    kit = world.kit()
+    kit.journal._database.commit(lambda database: database.execute("DROP TABLE tail"))
+    poison = Poison(kit, world.dlq.arn, PoisonRule(), Tally())
+    assert poison.admits("m-1")

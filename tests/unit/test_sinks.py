@@ -11,7 +11,7 @@ from opstool.engine.queuesink import QueueSink
 from opstool.engine.sinks import ArchiveSink, Confirmed, HeldBack, NothingSink, Put, Rejected
 from opstool.fake import EntryFault, FailCalls, Faults, no_answer, throttled
 from opstool.words.awserrors import error_for
-from opstool.words.message import Attribute, Message
+from opstool.words.message import Attribute, Message, md5_of_attributes, md5_of_body
 from opstool.words.queue import Queue
 from tests.world import World, make_queue
 
@@ -93,6 +93,18 @@ def test_the_md5_of_the_receive_is_what_the_copy_is_compared_with(world: World) 
     """A body that was garbled on its way to us is not sent on as if it were the original."""
     garbled = replace(message(1), md5_of_body="0" * 32)
     assert rejected(sink_to(world).put([garbled]), "m-1").code == "copy_differs"
+
+
+@pytest.mark.parametrize("part", ["body", "attributes"])
+@pytest.mark.parametrize("unsaid", [None, ""], ids=["not named", "empty"])
+def test_what_neither_side_names_an_md5_of_is_not_confirmed(world: World, part: str, unsaid: str | None) -> None:
+    """Two servers that say nothing agree on nothing: it may be lost between them."""
+    name = {"body": "MD5OfMessageBody", "attributes": "MD5OfMessageAttributes"}[part]
+    world.fake.faults = Answer(lambda response: response["Successful"][0].pop(name))
+    original = message(1, attributes={"a": Attribute(type="String", value="1")})
+    named = {"md5_of_body": md5_of_body(original.body), "md5_of_attributes": md5_of_attributes(original.attributes)}
+    received = replace(original, **{**named, f"md5_of_{part}": unsaid})
+    assert rejected(sink_to(world).put([received]), "m-1").code == "copy_differs"
 
 
 def test_an_entry_without_an_outcome_may_be_there(world: World) -> None:

@@ -165,6 +165,40 @@ def test_a_journal_from_before_the_log_is_gone_on_with(tmp_path: Path, clock: Fa
         assert journal.unsettled(ORIGIN) == []
 
 
+def test_what_others_begin_a_log_with_is_known_to_who_looked_before(
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A journal from before the log has none; what was read then is no longer all that is there."""
+    monkeypatch.setattr(knownids, "_ASKS_FIRST", 1)
+    older = Journal(tmp_path / "journal.db", clock)
+    send(older, 1)
+    older.close()
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as database:
+        database.execute("DELETE FROM tail")
+        database.commit()
+    with (
+        closing(Journal(tmp_path / "journal.db", clock)) as one,
+        closing(Journal(tmp_path / "journal.db", clock)) as two,
+    ):
+        assert one.claim("run-2", ORIGIN, messages(1))["m-1"][0] is Claim.ALREADY_SENT
+        assert one._tail._folded_ids.is_read
+        send(two, 2)
+        fold(two)
+        assert one.claim("run-2", ORIGIN, messages(2))["m-2"][0] is Claim.ALREADY_SENT
+
+
+def test_an_id_that_says_nothing_is_an_id(tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that gives an empty one is odd, and its message is still sent once."""
+    monkeypatch.setattr(knownids, "_ASKS_FIRST", 1)
+    with closing(Journal(tmp_path / "journal.db", clock)) as journal:
+        odd = [Message(message_id="", body="body")]
+        journal.claim("run-1", ORIGIN, odd)
+        journal.confirm(ORIGIN, [("", "new-1", TARGET)])
+        assert journal._tail._folded_ids.is_read
+        fold(journal)
+        assert journal.claim("run-2", ORIGIN, odd)[""][0] is Claim.ALREADY_SENT
+
+
 ACTS: dict[str, Callable[[Journal, list[str]], None]] = {
     "confirm": lambda journal, ids: journal.confirm(ORIGIN, [(each, f"new-{each}", TARGET) for each in ids]),
     "settle": lambda journal, ids: journal.settle(ORIGIN, ids),
@@ -174,9 +208,13 @@ ACTS: dict[str, Callable[[Journal, list[str]], None]] = {
 }
 
 
+@pytest.mark.parametrize("asks_first", [1, 100], ids=["ids in memory", "ids looked up"])
 @pytest.mark.parametrize("seed", range(8))
-def test_when_it_is_folded_and_who_writes_makes_no_difference(tmp_path: Path, clock: FakeClock, seed: int) -> None:
+def test_when_it_is_folded_and_who_writes_makes_no_difference(
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, seed: int, asks_first: int
+) -> None:
     """Two processes that take turns and fold at random hold what one does that never folds."""
+    monkeypatch.setattr(knownids, "_ASKS_FIRST", asks_first)
     random = Random(seed)
     plain = Journal(tmp_path / "plain.db", clock)
     turns = [Journal(tmp_path / "journal.db", clock) for _ in range(2)]
@@ -246,3 +284,42 @@ def test_what_another_process_sends_is_known_a_second_later(
     assert one.origin_of("new-3") is not None
     with suppress(StorageError):
         one.close()
+
+
+def test_what_another_process_sends_first_is_known_a_second_later(
+    pair: tuple[Journal, Journal], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who read the ids of an empty journal has not read those."""
+    monkeypatch.setattr(knownids, "_ASKS_FIRST", 1)
+    one, two = pair
+    assert one.origin_of("new-1") is None
+    assert one._tail.sent_ids.is_read
+    send(two, 1)
+    fold(two)
+    clock.advance(1)
+    assert one.origin_of("new-1") is not None
+
+
+def test_an_id_that_is_folded_while_it_is_asked_for_is_known(tmp_path: Path) -> None:
+    """Who asks sees the ids as they were read before, or as they are read now, and never half of each."""
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as database:
+        database.executescript(SCHEMA)
+        known = knownids.KnownIds("new_id")
+        known.is_due(100)
+        known.read(database, ["new-1"])
+
+        class Folded(str):
+            """An id that goes from the log into the table when it is looked for."""
+
+            __slots__ = ()
+
+            def __hash__(self) -> int:
+                known.forget()
+                database.execute(
+                    "INSERT INTO moves (origin, record_id, run_id, body_sha256, state, new_id, intent_at_ms,"
+                    " updated_at_ms) VALUES ('o', 'm-1', 'run-1', '', 'sent', 'new-1', 1, 1)"
+                )
+                known.read(database)
+                return str.__hash__(self)
+
+        assert not known.is_none_of_ours(Folded("new-1"))

@@ -50,7 +50,8 @@ class Connection:
     def ask(self, request: bytes, timeout_s: float) -> Answer:
         """Send a request and return the answer; raise AnswerLostError.
 
-        `timeout_s` bounds each wait for a byte, and ten times that the whole.
+        `timeout_s` bounds each wait for a byte, and ten times that the whole. Where the kernel waits for TLS, the whole
+        is looked at between two of its records: OpenSSL does not come back before it has all of one, 16 KiB at most.
         """
         self.is_reusable = False
         try:
