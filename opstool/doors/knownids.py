@@ -10,6 +10,7 @@ import sqlite3
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 _ASKS_FIRST = 100
 """Queries before any id is read: whoever looks at a few messages needs no more."""
@@ -17,6 +18,8 @@ _ROWS_AN_ASK = 16
 """A query costs as much as reading so many ids at once: so the whole is at most twice what the better way costs."""
 MOST_IDS = 1_000_000
 """Ids of a journal that are read, 8 bytes each; a larger journal is asked for each message."""
+_MOST_SINCE = 50_000
+"""Ids that come after, some 70 bytes each; then they join the others: 4 MB."""
 
 
 class KnownIds:
@@ -52,8 +55,12 @@ class KnownIds:
 
     def add(self, ids: Iterable[str | None]) -> None:
         """Learn of what has come into the column since."""
-        if self._known is not None:
-            self._known[1].update(hash(each) for each in ids if each is not None)
+        if self._known is None:
+            return
+        read, since = self._known
+        since.update(hash(each) for each in ids if each is not None)
+        if len(since) > _MOST_SINCE:
+            self._known = array("q", sorted(chain(read, since))), set()
 
     def forget(self) -> None:
         """Know nothing, and read again when it is worth it."""

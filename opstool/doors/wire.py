@@ -82,9 +82,8 @@ _PLACES = {str(place): place for place in range(10)}
 def outcomes_of(response: dict[str, Any], entries: int) -> list[Sent | EntryFailure | None]:
     """Return what a send's answer says of each entry: None where it names no outcome, or no new id."""
     outcomes: list[Sent | EntryFailure | None] = [None] * entries
-    for each in response.get("Successful") or ():
-        place = _PLACES.get(each.get("Id", ""), entries)
-        if place < entries and each.get("MessageId"):
+    for place, each in _by_place(response.get("Successful"), entries):
+        if each.get("MessageId"):
             outcomes[place] = _sent(each)
     for place, each in _by_place(response.get("Failed"), entries):
         outcomes[place] = _entry_failure(each)
@@ -94,17 +93,15 @@ def outcomes_of(response: dict[str, Any], entries: int) -> list[Sent | EntryFail
 def unconfirmed_of(response: dict[str, Any], entries: int) -> dict[int, EntryFailure]:
     """Return what was not confirmed by name of a batch of so many: the failed, and what the answer is silent about."""
     failed = {place: _entry_failure(each) for place, each in _by_place(response.get("Failed"), entries)}
-    named = {_PLACES.get(each.get("Id", "")) for each in response.get("Successful") or ()}
+    named = {place for place, _ in _by_place(response.get("Successful"), entries)}
     silent = [place for place in range(entries) if place not in named]
     return dict.fromkeys(silent, _SILENT) | failed
 
 
-def _by_place(answers: Iterable[dict[str, Any]] | None, entries: int) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield each answer with the place of its entry; what names none of ours answers nothing."""
-    for each in answers or ():
-        place = _PLACES.get(each.get("Id", ""), entries)
-        if place < entries:
-            yield place, each
+def _by_place(answers: Iterable[dict[str, Any] | None] | None, entries: int) -> list[tuple[int, dict[str, Any]]]:
+    """Return each answer with the place of its entry; what names none of ours, or is null, answers nothing."""
+    named = [(_PLACES.get(each.get("Id", ""), entries), each) for each in answers or () if each]
+    return [placed for placed in named if placed[0] < entries]
 
 
 def _sent(raw: dict[str, Any]) -> Sent:

@@ -374,3 +374,16 @@ def test_a_redrive_policy_is_read_however_its_number_is_written(world: World, sq
     world.ask("SetQueueAttributes", world.source, Attributes={"RedrivePolicy": json.dumps(policy)})
     [source] = sqs.sources(world.dlq)
     assert source.max_receive_count == 5
+
+
+@pytest.mark.parametrize("named", ["Successful", "Failed"])
+def test_a_null_among_the_answers_of_a_batch_answers_nothing(world: World, sqs: Sqs, named: str) -> None:
+    """Neither that it was sent, nor that it was deleted."""
+
+    class Null(Faults):
+        def after(self, operation: str, request: Mapping[str, Any], response: dict[str, Any]) -> dict[str, Any]:
+            return {named: [None]}
+
+    world.fake.faults = Null()
+    assert sqs.send_batch(world.source, [outgoing("x")]) == [None]
+    assert [each.code for each in sqs.delete_batch(world.source, ["handle"]).values()] == ["no_answer"]

@@ -323,3 +323,18 @@ def test_an_id_that_is_folded_while_it_is_asked_for_is_known(tmp_path: Path) -> 
                 return str.__hash__(self)
 
         assert not known.is_none_of_ours(Folded("new-1"))
+
+
+def test_ids_that_come_after_the_reading_are_known_however_many_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They join those that were read, which take a ninth of the room."""
+    monkeypatch.setattr(knownids, "_MOST_SINCE", 10)
+    database = sqlite3.connect(":memory:")
+    database.execute("CREATE TABLE moves (new_id TEXT)")
+    database.execute("INSERT INTO moves VALUES ('old')")
+    known = knownids.KnownIds("new_id")
+    known.is_due(100)
+    known.read(database)
+    for number in range(35):
+        known.add([f"new-{number}"])
+    assert not any(known.is_none_of_ours(each) for each in ["old", *(f"new-{number}" for number in range(35))])
+    assert known.is_none_of_ours("other")
