@@ -24,9 +24,12 @@ help:
 demo: .venv/demo.ready
 	@$(BIN)/opstool demo
 
+# Three for two cores: many of them wait for a server.
+TEST_WORKERS = $(shell expr $$(getconf _NPROCESSORS_ONLN) '*' 3 / 2)
+
 .PHONY: test
 test: .venv/dev.ready
-	$(BIN)/pytest -n auto --dist worksteal --ignore tests/faults
+	$(BIN)/pytest -n $(TEST_WORKERS) --dist worksteal --ignore tests/faults
 
 .PHONY: servers
 servers: .venv/dev.ready
