@@ -104,7 +104,7 @@ class Globals(OptionGroup):
             metavar="N",
             min=1,
             max=_MOST_WORKERS,
-            help="Threads that work (8; up to 32 where much lies).",
+            help="Threads that work (8 to 32).",
             rich_help_panel=PANEL,
         ),
     ] = None

@@ -16,10 +16,10 @@ from typing import BinaryIO, cast
 
 from opstool.words.closing import Closing
 from opstool.words.errors import StorageError
+from opstool.words.expressions.where import EvaluationError
 from opstool.words.matching import Matcher
 from opstool.words.message import ENCODING_ERRORS
 from opstool.words.selection import Selection
-from opstool.words.where import EvaluationError
 
 SEARCH_S = 2.0
 """How long one body may take; a sound expression takes milliseconds for the largest body that SQS admits."""

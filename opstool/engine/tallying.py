@@ -26,6 +26,7 @@ from opstool.engine.scan import Scan, most
 from opstool.engine.survey import Survey, note_coverage, note_missing_ids, unless_stopped
 from opstool.words.document import expires_at_ms
 from opstool.words.errors import UsageError
+from opstool.words.expressions.where import EvaluationError, compile_where
 from opstool.words.groups.group import Member
 from opstool.words.groups.grouping import ByReason, Grouping, Key
 from opstool.words.logevent import Sought
@@ -34,7 +35,6 @@ from opstool.words.message import Message
 from opstool.words.reason import Reason, Reasons
 from opstool.words.report import Counts, Outcome, Tally
 from opstool.words.selection import Selection
-from opstool.words.where import EvaluationError, compile_where
 
 
 @dataclass(frozen=True, kw_only=True)

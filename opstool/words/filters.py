@@ -9,10 +9,10 @@ from opstool.words.caret import point_at
 from opstool.words.document import parse_json
 from opstool.words.durations import parse_duration
 from opstool.words.errors import UsageError
+from opstool.words.expressions.where import compile_where
 from opstool.words.matching import Matcher, compile_regex
 from opstool.words.selection import Selection
 from opstool.words.times import parse_iso
-from opstool.words.where import compile_where
 
 __all__ = ["Matcher", "Selection", "parse_ids", "select"]
 

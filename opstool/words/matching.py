@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from opstool.words.caret import point_at
 from opstool.words.document import expires_at_ms, filter_document
+from opstool.words.expressions.where import EvaluationError, Expression, compile_where
 from opstool.words.message import Message
 from opstool.words.reason import Reason
-from opstool.words.where import EvaluationError, Expression, compile_where
 
 if TYPE_CHECKING:
     from opstool.words.selection import Selection

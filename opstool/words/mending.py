@@ -17,10 +17,10 @@ from opstool.words.bodypath import PathError, Setting, parse_setting
 from opstool.words.caret import point_at
 from opstool.words.document import message_document
 from opstool.words.errors import UsageError
+from opstool.words.expressions.where import EvaluationError, Expression, compile_where
 from opstool.words.limits import LARGEST_MESSAGE_BYTES, sendable_problem, unsendable_character
 from opstool.words.message import Message
 from opstool.words.s3pointer import SIZE_ATTRIBUTES
-from opstool.words.where import EvaluationError, Expression, compile_where
 
 TRANSFORM = "--transform"
 _UNSTEADY = ("receive_count", "first_received_at", "expires_at", "reason", "reason_state")

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from opstool.words.errors import StorageError
+from opstool.words.expressions.where import compile_where
 from opstool.words.matching import Matcher, Search
 from opstool.words.times import iso
-from opstool.words.where import compile_where
 
 # A line that people read names a few ids; more are counted.
 _IDS_SHOWN = 10

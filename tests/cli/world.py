@@ -14,7 +14,7 @@ from opstool.doors.lookups import FILE_NAME, SETTLED_MS, Lookups
 from opstool.doors.session import Connection
 from opstool.doors.sqs import Sqs
 from opstool.doors.stack import Stack
-from opstool.doors.toolkit import DEFAULT_LEASE_S, DEFAULT_WORKERS, Toolkit
+from opstool.doors.toolkit import DEFAULT_LEASE_S, Toolkit
 from opstool.fake import Behaviour, FakeClock, FakeSqs, Faults, LogsBehaviour
 from opstool.words.awserrors import error_for
 from opstool.words.reason import Evidence, Reason
@@ -179,7 +179,7 @@ class World:
         stack_name: str | None = None,
         state_dir: Path | None = None,
         lease_s: int = DEFAULT_LEASE_S,
-        workers: int = DEFAULT_WORKERS,
+        workers: int | None = None,
     ) -> Toolkit:
         """Return a toolkit over this world; what it was asked for is kept in `connections` and `kits`."""
         self.connections.append(connection or Connection())

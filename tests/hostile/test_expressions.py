@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from opstool.words.budget import MOST_STEPS, Budget, OverBudgetError
 from opstool.words.document import filter_document
 from opstool.words.errors import UsageError
+from opstool.words.expressions.budget import MOST_STEPS, Budget, OverBudgetError
+from opstool.words.expressions.where import EvaluationError, compile_where
 from opstool.words.message import Message
-from opstool.words.where import EvaluationError, compile_where
 from tests.cli.world import World
 from tests.hostile.corpus import EVERYTHING
 from tests.hostile.harmless import assert_harmless

@@ -14,7 +14,7 @@ import pytest
 from opstool.doors import regex
 from opstool.doors.regex import BoundedRegex
 from opstool.words.errors import StorageError
-from opstool.words.where import EvaluationError
+from opstool.words.expressions.where import EvaluationError
 from tests.cli.world import World
 from tests.hostile.corpus import EVERYTHING
 from tests.hostile.harmless import assert_harmless

@@ -10,7 +10,7 @@ from typing import Any
 
 from jmespath import functions, visitor  # type: ignore[import-untyped]
 
-from opstool.words.budget import OverBudgetError
+from opstool.words.expressions.budget import OverBudgetError
 
 _CHARACTERS_A_STEP = 8
 _BITS_A_STEP = 128

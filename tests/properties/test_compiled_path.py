@@ -9,12 +9,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from opstool.words import exactjson
-from opstool.words.budget import MOST_STEPS, Budget, OverBudgetError
-from opstool.words.compiledpath import compiled
 from opstool.words.document import MESSAGE_KEYS, filter_document
+from opstool.words.expressions.budget import MOST_STEPS, Budget, OverBudgetError
+from opstool.words.expressions.compiledpath import compiled
+from opstool.words.expressions.where import EvaluationError, Expression, compile_where
 from opstool.words.message import Message
 from opstool.words.reason import Reason
-from opstool.words.where import EvaluationError, Expression, compile_where
 from tests.properties.expressions import documents, expressions
 from tests.properties.interpreter import BoundedInterpreter
 from tests.properties.strategies import hostile_bodies, messages, reasons, refusal

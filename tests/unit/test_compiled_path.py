@@ -10,8 +10,8 @@ import jmespath  # type: ignore[import-untyped]
 import pytest
 from jmespath import exceptions, visitor
 
-from opstool.words.budget import Budget, OverBudgetError
-from opstool.words.compiledpath import compiled
+from opstool.words.expressions.budget import Budget, OverBudgetError
+from opstool.words.expressions.compiledpath import compiled
 
 DOCUMENT: Mapping[str, Any] = {
     "kind": "new",

@@ -10,10 +10,10 @@ import pytest
 
 from opstool.words.document import MESSAGE_KEYS, dump, from_document, message_document, parse_iso
 from opstool.words.errors import StorageError, UsageError
+from opstool.words.expressions.where import compile_where
 from opstool.words.filters import Selection, parse_ids, select
 from opstool.words.message import Attribute, Message
 from opstool.words.reason import Reason
-from opstool.words.where import compile_where
 
 NOW_MS = 1_735_689_600_000  # 2025-01-01T00:00:00Z
 HOUR_MS = 3_600_000

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 
 from opstool.words.caret import point_at
 from opstool.words.document import expires_at_ms, filter_document
+from opstool.words.expressions.where import EvaluationError, Expression, compile_where
 from opstool.words.message import ENCODING_ERRORS, Message
 from opstool.words.reason import Reason
 from opstool.words.selection import Selection
-from opstool.words.where import EvaluationError, Expression, compile_where
 
 OPTION = "--by"
 _ATTRIBUTE = "attr:"

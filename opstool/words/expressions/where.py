@@ -12,13 +12,13 @@ from typing import Any
 import jmespath  # type: ignore[import-untyped]
 from jmespath import exceptions, functions, lexer
 
-from opstool.words.budget import MOST_STEPS, Budget, OverBudgetError
 from opstool.words.caret import point_at
-from opstool.words.comparison import is_false
-from opstool.words.compiledpath import Node, Run, compiled
 from opstool.words.document import MESSAGE_KEYS
 from opstool.words.errors import UsageError
-from opstool.words.functioncall import ExpressionArgument
+from opstool.words.expressions.budget import MOST_STEPS, Budget, OverBudgetError
+from opstool.words.expressions.comparison import is_false
+from opstool.words.expressions.compiledpath import Node, Run, compiled
+from opstool.words.expressions.functioncall import ExpressionArgument
 
 OPTION = "--where"
 # Python's stack holds 1,000 frames and jmespath spends two a level; what people write has ten levels.

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 from jmespath import functions, visitor  # type: ignore[import-untyped]
 
-from opstool.words.budget import Budget
-from opstool.words.comparison import COMPARISONS, is_false
-from opstool.words.functioncall import ExpressionArgument, call_of
+from opstool.words.expressions.budget import Budget
+from opstool.words.expressions.comparison import COMPARISONS, is_false
+from opstool.words.expressions.functioncall import ExpressionArgument, call_of
 
 Node = Mapping[str, Any]
 """A node of jmespath's tree: `type`, `value` and `children`."""

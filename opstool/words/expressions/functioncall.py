@@ -7,7 +7,7 @@ from typing import Any
 
 from jmespath import functions  # type: ignore[import-untyped]
 
-from opstool.words.budget import CHARACTERS_A_STEP, Budget
+from opstool.words.expressions.budget import CHARACTERS_A_STEP, Budget
 
 Call = Callable[[list[Any], Budget], Any]
 """Gives the value of a function for its arguments."""
