@@ -94,7 +94,7 @@ def _set(patch: pytest.MonkeyPatch, lane: str) -> None:
         patch.setenv(name, value)
 
 
-def _with_its_code(operation: str, code: str, message: str, status: int) -> OpstoolError:
+def _with_its_code(operation: str, code: str, message: str, status: int, *_: object) -> OpstoolError:
     """Return the error of a refusal with the service's own code behind it, as botocore's errors have it."""
     error = refused(operation, code, message, status)
     error.__cause__ = SaidError(code)
