@@ -21,7 +21,7 @@ from bench.measure import ROOT, Load, Run, as_installed, run
 from bench.setting import setting
 
 LISTED = (10_000, 100_000)
-WORKERS = (32, 48, 64, 96, 128)
+WORKERS = (32, 64, 96, 128)
 """The sizes that opstool and the bare client are tried with."""
 ROUNDS = 3
 """How often those two, and the boto3 loop beside them, take turns; the run in the middle counts."""
