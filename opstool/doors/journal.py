@@ -135,19 +135,16 @@ class Journal(Runs):
 
     def origin_of(self, new_id: str) -> Move | None:
         """Return the move that sent a message with this id: where it came from."""
-        return None if self.never_sent(new_id) else next(iter(self._find(_itself, "new_id", new_id)), None)
+        return None if self._never_sent(new_id) else next(iter(self._find(_itself, "new_id", new_id)), None)
 
     def sources_of(self, new_ids: Iterable[str]) -> dict[str, str]:
         """Return, by the id that a message has now, the ARN of the queue that it died in before it was sent again."""
-        ids = [each for each in new_ids if not self.never_sent(each)]
+        ids = [each for each in new_ids if not self._never_sent(each)]
         found = self._find(lambda move: (move.new_id, move.source_arn), "new_id", *ids) if ids else []
         return {new_id: source_arn for new_id, source_arn in found if new_id and source_arn is not None}
 
-    def never_sent(self, new_id: str) -> bool:
-        """Tell that no run has sent a message under this id, as far as is known; False is no answer.
-
-        What other processes send is seen a second later.
-        """
+    def _never_sent(self, new_id: str) -> bool:
+        """Tell that no run has sent a message under this id; what other processes send is seen a second later."""
         sent_ids, now = self._tail.sent_ids, self._clock.monotonic()
         if not sent_ids.is_read:
             if sent_ids.is_due():

@@ -10,9 +10,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
+from opstool.doors.answers import time_of
 from opstool.doors.clock import Clock
 from opstool.doors.movetasks import MoveTasks
 from opstool.doors.queueattributes import attributes_of
@@ -209,7 +209,7 @@ class Sqs:
         if not date:
             return
         with suppress(ValueError):  # a date that cannot be read is as good as none
-            skew = parsedate_to_datetime(date).timestamp() - self._clock.wall()
+            skew = time_of(date) - self._clock.wall()
             self._skew_s = skew if abs(skew) * 1000 > CLOCKS_AGREE_MS else 0.0
 
     def _ask(self, operation: str, **request: Any) -> dict[str, Any]:

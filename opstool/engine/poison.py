@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from opstool.doors.journal import Journal
 from opstool.doors.toolkit import Toolkit
 from opstool.engine.hold import Hold
 from opstool.engine.lease import Lease
 from opstool.engine.lineage import lineage_of
-from opstool.words.errors import StorageError
 from opstool.words.poison import PoisonRule
 from opstool.words.report import Outcome, Tally
 
@@ -26,14 +24,11 @@ class Poison:
         self._rule = rule
         self._tally = tally
         self._named: set[str] = set()
-        self._journal: Journal | None = None
 
     def admits(self, message_id: str) -> bool:
         """Tell whether the rule lets this message be sent; one that it keeps back as poison is named in the tally."""
         if self._rule.treatment == "include":
             return True
-        if self._never_sent(message_id):
-            return self._rule.treatment != "only"
         returned = lineage_of(self._kit, message_id, queue_arn=self._queue_arn).returned
         if self._rule.treatment == "only":
             return returned >= self._rule.returns
@@ -53,15 +48,6 @@ class Poison:
                 hold.tally.decide([lease.message_id], Outcome.SKIPPED)
                 lease.forget_body()
         return kept
-
-    def _never_sent(self, message_id: str) -> bool:
-        """Tell what the journal can say of nearly every message without a query: that it was never sent before."""
-        try:
-            if self._journal is None:
-                self._journal = self._kit.journal_if_begun()
-            return self._journal is None or self._journal.never_sent(message_id)
-        except StorageError:
-            return False
 
     def _text(self) -> str:
         times = f"{self._rule.returns} times" if self._rule.returns > 1 else "once"

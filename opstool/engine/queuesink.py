@@ -137,14 +137,6 @@ def _judge(target: Queue, message: Message, answer: Sent | EntryFailure | None) 
         return Rejected(code="no_answer", message="SQS named no outcome", retryable=True, may_be_there=True)
     if isinstance(answer, EntryFailure):
         return Rejected(code=answer.code, message=answer.message, retryable=answer.retryable)
-    if (  # nearly all; the rest says the same, and also of messages that came without an MD5
-        answer.md5_of_body
-        and answer.md5_of_body == message.md5_of_body
-        and answer.md5_of_attributes == message.md5_of_attributes
-        and (answer.md5_of_attributes is not None or not message.attributes)  # two silences are no agreement
-        and message.trace_header is None
-    ):
-        return Confirmed(answer.new_id, target.arn)
     if difference := _difference(message, answer):
         return Rejected(code="copy_differs", message=difference, may_be_there=True)
     silent = message.trace_header and answer.md5_of_trace_header is None

@@ -242,12 +242,13 @@ def test_what_stays_wrong_is_not_repeated_whoever_is_blamed(world: World, sqs: S
     assert failure.retryable is retryable
 
 
-def test_a_date_that_cannot_be_read_is_as_good_as_none(world: World) -> None:
+@pytest.mark.parametrize("date", ["soon", "Wed, 99999999999999999999 Oct 2015 07:28:00 GMT"])
+def test_a_date_that_cannot_be_read_is_as_good_as_none(world: World, date: str) -> None:
     """Some servers write their own."""
 
     def call(operation: str, request: dict[str, Any]) -> dict[str, Any]:
         answer = world.fake(operation, request)
-        return {**answer, "ResponseMetadata": {"HTTPHeaders": {"date": "soon"}}}
+        return {**answer, "ResponseMetadata": {"HTTPHeaders": {"date": date}}}
 
     sqs = Sqs(call, world.clock)
     sqs.attributes(world.dlq)

@@ -121,16 +121,9 @@ class LeanLane:
         if known and now_s < known[0]:
             return known[1]
         with self._settings.errors(operation):
-            frozen = self._settings.provider.get_frozen_credentials()
-        if known and (frozen.access_key, frozen.secret_key, frozen.token) == (
-            known[1].access_key,
-            known[1].secret_key,
-            known[1].token,
-        ):
-            current = known[1]
-        else:
-            with self._settings.errors(operation):
-                current = Credentials.of(frozen)
+            current = Credentials.of(self._settings.provider.get_frozen_credentials())
+        if known and current == known[1]:
+            current = known[1]  # the very same: what was signed for it this second still holds
         self._credentials = (now_s + _CREDENTIALS_S, current)
         return current
 
